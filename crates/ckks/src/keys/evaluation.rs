@@ -1,0 +1,163 @@
+//! The evaluation key: what relinearisation needs.
+
+use std::fmt;
+use std::io::{Read, Write};
+
+use zeroize::Zeroizing;
+
+use super::SecretKey;
+use crate::error::Result;
+use crate::isa::Isa;
+use crate::params::Parameters;
+use crate::pointwise;
+use crate::residues::{BLOCK, Block};
+use crate::sampling::{Mask, SecretStream, Seed, public_seed, secret_seed};
+use crate::wire::{Kind, ObjectReader, ObjectWriter};
+
+/// A relinearisation key: for every prime q_j of the chain an encryption, under s and modulo all primes and the special
+/// prime P, of `P g_j s^2`, where g_j is 1 modulo q_j and 0 modulo every other prime.
+///
+/// It is public: the evaluator has it, and it decrypts nothing.
+#[derive(Clone)]
+pub struct EvaluationKey {
+    parameters: Parameters,
+    seed: Seed,
+    /// `[prime][digit]`, the special prime last.
+    rows: Vec<Vec<KeyRow>>,
+}
+
+/// The two polynomials of one digit modulo one prime, in the evaluation domain.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct KeyRow {
+    pub b: Vec<u64>,
+    pub a: Vec<u64>,
+}
+
+impl EvaluationKey {
+    /// Makes the key of a secret.
+    ///
+    /// # Errors
+    /// If the parameters have no special prime, or the operating system gives no entropy.
+    pub fn generate(key: &SecretKey) -> Result<Self> {
+        let parameters = key.parameters();
+        let special = parameters.special_index()?;
+        let degree = parameters.ring_degree();
+        let seed = public_seed()?;
+        let noise = secret_seed()?;
+        let isa = Isa::detect();
+        let errors: Vec<Zeroizing<Vec<i64>>> = (0..special)
+            .map(|digit| {
+                let mut error = Zeroizing::new(vec![0; degree]);
+                SecretStream::new(&noise, digit).add_errors(parameters.ring(), &mut error);
+                error
+            })
+            .collect();
+        let mut fold = Zeroizing::new(Vec::with_capacity(2 * degree));
+        let mut factor = Zeroizing::new(vec![0; degree]);
+        let mut rows = Vec::with_capacity(special + 1);
+        for prime in 0..=special {
+            let p = parameters.modulus(prime);
+            let secret = key.values(prime);
+            let mut digits = Vec::with_capacity(special);
+            for (digit, error) in errors.iter().enumerate() {
+                let a = mask(parameters, &seed, digit, prime);
+                let mut b = vec![0; degree];
+                pointwise::reduce(isa, p, error, &mut b);
+                parameters.transform(prime).forward(&mut b, &mut fold);
+                // b = e - a s, and P s^2 more for the digit of this prime: b = e + (P s - a) s
+                pointwise::scale_into(isa, p, &mut factor, &a, p.value() - 1);
+                if digit == prime {
+                    let special = parameters.modulus(special).value() % p.value();
+                    let mut lifted = Zeroizing::new(secret.to_vec());
+                    pointwise::scale_assign(isa, p, &mut lifted, special);
+                    pointwise::add_assign(isa, p, &mut factor, &lifted);
+                }
+                pointwise::multiply_accumulate(isa, p, &mut b, &factor, secret);
+                digits.push(KeyRow { b, a });
+            }
+            rows.push(digits);
+        }
+        Ok(Self {
+            parameters: parameters.clone(),
+            seed,
+            rows,
+        })
+    }
+
+    /// The parameter set.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// Bytes of memory that the key takes.
+    pub fn bytes(&self) -> usize {
+        let rows = self.rows.iter().flatten();
+        rows.map(|row| size_of_val(&row.b[..]) + size_of_val(&row.a[..]))
+            .sum()
+    }
+
+    /// The digits' polynomials modulo a prime; the special prime follows the chain.
+    pub(crate) fn rows(&self, prime: usize) -> &[KeyRow] {
+        &self.rows[prime]
+    }
+
+    /// Writes the key in the wire format, masks as their seed.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn write(&self, writer: &mut impl Write) -> Result<()> {
+        let mut object = ObjectWriter::begin(writer, Kind::EvaluationKey, &self.parameters)?;
+        object.bytes(&self.seed)?;
+        for (prime, digits) in self.rows.iter().enumerate() {
+            for row in digits {
+                let chunks = row.b.as_chunks::<BLOCK>().0;
+                let blocks: Vec<Block> = chunks.iter().map(|&chunk| Block(chunk)).collect();
+                object.blocks(self.parameters.modulus(prime), &blocks)?;
+            }
+        }
+        Ok(object.finish()?)
+    }
+
+    /// Reads a key.
+    ///
+    /// # Errors
+    /// If reading fails, if the parameters have no special prime, or if the input is anything but a whole, unaltered
+    /// evaluation key of these parameters.
+    pub fn read(parameters: &Parameters, reader: &mut impl Read) -> Result<Self> {
+        let special = parameters.special_index()?;
+        let degree = parameters.ring_degree();
+        let mut object = ObjectReader::begin(reader, Kind::EvaluationKey, parameters)?;
+        let seed = object.array()?;
+        let mut rows = Vec::new();
+        for prime in 0..=special {
+            let mut digits = Vec::new();
+            for digit in 0..special {
+                let blocks = object.blocks(parameters.modulus(prime), degree / BLOCK)?;
+                let b = blocks.iter().flat_map(|block| block.0).collect();
+                let a = mask(parameters, &seed, digit, prime);
+                digits.push(KeyRow { b, a });
+            }
+            rows.push(digits);
+        }
+        object.finish()?;
+        Ok(Self {
+            parameters: parameters.clone(),
+            seed,
+            rows,
+        })
+    }
+}
+
+fn mask(parameters: &Parameters, seed: &Seed, digit: usize, prime: usize) -> Vec<u64> {
+    let mut a = vec![0; parameters.ring_degree()];
+    Mask::new(seed, digit, prime).fill(parameters.modulus(prime), &mut a);
+    a
+}
+
+impl fmt::Debug for EvaluationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EvaluationKey")
+            .field("digits", &self.parameters.primes().len())
+            .finish_non_exhaustive()
+    }
+}

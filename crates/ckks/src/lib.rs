@@ -1,0 +1,1 @@
+//! Leveled RNS-CKKS for batched inference.

@@ -1,0 +1,143 @@
+//! How much noise each operation leaves, predicted.
+//!
+//! Noise is given as its standard deviation in one slot (the real part), in units of the integers that the ciphertext
+//! holds: divide by the scale for units of the message. A polynomial with independent coefficients of variance v has
+//! in a slot of the standard ring the real variance `v N/2`, and in the conjugate-invariant ring, whose slot values are
+//! `m_0 + 2 sum m_i cos(..)`, `2 v N` (with the doubled variance of the constant coefficient, exactly). The ternary
+//! secret has coefficients of variance 2/3.
+//!
+//! The standard deviation is over slots and keys. `|s|^2` at a slot is fixed by the key, so wherever rounding errors
+//! are multiplied by the secret the same slots are worst in every ciphertext: [`NoiseModel::worst_slot_factor`].
+
+use crate::params::{Parameters, Ring};
+use crate::sampling::ERROR_VARIANCE;
+
+/// Variance of a rounding error, uniform in [-1/2, 1/2].
+const ROUNDING: f64 = 1.0 / 12.0;
+/// Variance of a coefficient of the secret, uniform in {-1, 0, 1}.
+const SECRET: f64 = 2.0 / 3.0;
+
+/// Predictions for one parameter set.
+#[derive(Clone, Debug)]
+pub struct NoiseModel {
+    parameters: Parameters,
+}
+
+impl NoiseModel {
+    /// The model of a parameter set.
+    pub fn new(parameters: &Parameters) -> Self {
+        Self {
+            parameters: parameters.clone(),
+        }
+    }
+
+    /// What a coefficient's variance is multiplied by to give the (real) variance of a slot.
+    fn slot_gain(&self) -> f64 {
+        let n = self.parameters.ring_degree() as f64;
+        match self.parameters.ring() {
+            Ring::Standard => n / 2.0,
+            Ring::ConjugateInvariant => 2.0 * n,
+        }
+    }
+
+    /// The mean of `|s|^2` at a slot.
+    fn secret_power(&self) -> f64 {
+        let n = self.parameters.ring_degree() as f64;
+        match self.parameters.ring() {
+            Ring::Standard => SECRET * n,
+            Ring::ConjugateInvariant => SECRET * 2.0 * n,
+        }
+    }
+
+    /// A fresh encryption: the error and the rounding of the encoding, `sqrt(gain (sigma^2 + 1/12))`.
+    pub fn fresh(&self) -> f64 {
+        (self.slot_gain() * (ERROR_VARIANCE + ROUNDING)).sqrt()
+    }
+
+    /// What dividing by a prime (a rescaling, the end of a relinearisation) adds to a ciphertext of that many
+    /// components: every component is rounded, and component k meets `s^k`,
+    /// `sqrt(gain / 12 * (1 + |s|^2 + |s|^4 + ...))`.
+    ///
+    /// `|s|^2` at a slot is exponentially distributed in the standard ring and chi-squared with one degree of freedom
+    /// in the conjugate-invariant one; the means of its powers are `k! |s|^2k` and `(2k-1)!! |s|^2k`.
+    pub fn rescale(&self, components: usize) -> f64 {
+        let power = self.secret_power();
+        let mut moment = 1.0;
+        let mut sum = 1.0;
+        for k in 1..components {
+            moment *= power
+                * match self.parameters.ring() {
+                    Ring::Standard => k as f64,
+                    Ring::ConjugateInvariant => 2.0 * k as f64 - 1.0,
+                };
+            sum += moment;
+        }
+        (self.slot_gain() * ROUNDING * sum).sqrt()
+    }
+
+    /// What a relinearisation at a level adds: the products of the digits, uniform in [-q/2, q/2) each, with the errors
+    /// of the key, divided by the special prime, and the rounding of that division:
+    /// `sqrt(sum_j q_j^2 / 12 * gain' sigma^2 / P^2 + rescale(2)^2)` with gain' = N^2/2 (standard) or 4 N^2.
+    ///
+    /// Infinite where the parameters have no special prime.
+    pub fn relinearize(&self, level: usize) -> f64 {
+        let Some(special) = self.parameters.special_prime() else {
+            return f64::INFINITY;
+        };
+        let n = self.parameters.ring_degree() as f64;
+        // a digit's power |d|^2 at a slot times an error's variance there
+        let gain = match self.parameters.ring() {
+            Ring::Standard => n * self.slot_gain(),
+            Ring::ConjugateInvariant => 2.0 * n * self.slot_gain(),
+        };
+        let digits = self.parameters.primes().iter().take(level + 1);
+        let digits: f64 = digits
+            .map(|&q| (q as f64 / special as f64).powi(2) * ROUNDING)
+            .sum();
+        (digits * gain * ERROR_VARIANCE + self.rescale(2).powi(2)).sqrt()
+    }
+
+    /// A linear map with independent noise in its inputs: `sigma * sqrt(largest row sum of squared weights)`.
+    pub fn linear(&self, sigma: f64, max_row_sum_of_squares: f64) -> f64 {
+        sigma * max_row_sum_of_squares.sqrt()
+    }
+
+    /// A sum of two values with independent noise.
+    pub fn add(&self, a: f64, b: f64) -> f64 {
+        a.hypot(b)
+    }
+
+    /// A multiplication by an integer constant.
+    pub fn multiply_constant(&self, sigma: f64, factor: f64) -> f64 {
+        sigma * factor.abs()
+    }
+
+    /// A square, before its relinearisation, of an integer value of magnitude `value`:
+    /// `(v + e)^2 - v^2 = 2 v e + e^2`, `sqrt(4 v^2 sigma^2 + 4 sigma^4)` (the second term is an upper estimate for
+    /// both rings: `e^2` has a mean in the conjugate-invariant one and meets the imaginary part in the other).
+    pub fn square(&self, value: f64, sigma: f64) -> f64 {
+        2.0 * sigma * value.hypot(sigma)
+    }
+
+    /// A product, before its relinearisation, of integer values of magnitudes `a` and `b`:
+    /// `sqrt(a^2 sigma_b^2 + b^2 sigma_a^2 + 2 sigma_a^2 sigma_b^2)`.
+    pub fn multiply(&self, a: f64, sigma_a: f64, b: f64, sigma_b: f64) -> f64 {
+        let cross = 2.0 * (sigma_a * sigma_b).powi(2);
+        ((a * sigma_b).powi(2) + (b * sigma_a).powi(2) + cross).sqrt()
+    }
+
+    /// The noise after dropping `prime` from a value with noise `sigma`.
+    pub fn after_rescale(&self, sigma: f64, prime: f64, components: usize) -> f64 {
+        self.add(sigma / prime, self.rescale(components))
+    }
+
+    /// How much larger than its standard deviation rounding noise is expected to be in the worst slot of a key:
+    /// the root of the largest `|s|^2` over its mean, `sqrt(ln slots)` (standard) or `sqrt(2 ln slots)`.
+    pub fn worst_slot_factor(&self) -> f64 {
+        let log_slots = (self.parameters.slots() as f64).ln();
+        match self.parameters.ring() {
+            Ring::Standard => log_slots.sqrt(),
+            Ring::ConjugateInvariant => (2.0 * log_slots).sqrt(),
+        }
+    }
+}

@@ -1,0 +1,435 @@
+//! Parameter sets: a plain literal, checked once, immutable from then on.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::modulus::Modulus;
+use crate::primes::primes_below;
+use crate::security::{SECURITY_BITS, SECURITY_SOURCE, max_log_qp};
+use crate::residues::BLOCK;
+use crate::transform::Transform;
+
+/// Sizes of primes that can be asked for: above 50 bits the transforms are silently wrong on some machines.
+const PRIME_BITS: std::ops::RangeInclusive<u32> = 20..=50;
+/// Ring degrees of secure sets.
+const LOG_N: std::ops::RangeInclusive<u32> = 10..=16;
+/// The smallest ring of the test constructor holds one block of residues.
+const MIN_TEST_LOG_N: u32 = BLOCK.ilog2();
+/// Longest modulus chain, so that a level fits in a byte of the wire format.
+const MAX_PRIMES: usize = 60;
+
+/// The ring that messages live in. Its rank over Z is the ring degree N in both cases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ring {
+    /// `Z[X]/(X^N + 1)`: N/2 real slots (the imaginary parts are zero).
+    Standard,
+    /// `Z[X + 1/X]` inside `Z[X]/(X^2N + 1)`: N real slots (Kim and Song, eprint 2018/952).
+    ConjugateInvariant,
+}
+
+impl Ring {
+    /// The name in files and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::ConjugateInvariant => "conjugate-invariant",
+        }
+    }
+}
+
+impl fmt::Display for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a parameter set is made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParametersLiteral {
+    /// The ring.
+    pub ring: Ring,
+    /// log2 of the ring degree (the rank over Z, the length of the secret).
+    pub log_n: u32,
+    /// Sizes of the primes in bits. The first is the last one left; rescaling drops from the end.
+    pub prime_bits: Vec<u32>,
+    /// Size of the special prime in bits; `None` for a set without relinearisation.
+    pub special_bits: Option<u32>,
+}
+
+/// A checked parameter set. Clones share one allocation.
+#[derive(Clone)]
+pub struct Parameters(Arc<Inner>);
+
+struct Inner {
+    literal: ParametersLiteral,
+    primes: Vec<u64>,
+    special: Option<u64>,
+    /// Of every prime, the special one last.
+    transforms: Vec<Transform>,
+    /// `inverses[i][j]`: the inverse of prime j modulo prime i.
+    inverses: Vec<Vec<u64>>,
+    insecure: bool,
+    fingerprint: [u8; 32],
+}
+
+impl Parameters {
+    /// Checks a literal and prepares its transforms.
+    ///
+    /// Primes are deterministic: in the order of the chain, special prime last, each is the largest one of its size
+    /// that is 1 modulo 2N (4N in the conjugate-invariant ring) and not taken yet.
+    ///
+    /// # Errors
+    /// [`Error::Insecure`] if log2(QP) of these primes, special one included, is over the 128-bit table
+    /// ([`max_log_qp`]); and if a size is out of range, or there are not enough primes of a size.
+    pub fn new(literal: ParametersLiteral) -> Result<Self> {
+        if !LOG_N.contains(&literal.log_n) {
+            return Err(Error::RingDegree {
+                log_n: literal.log_n,
+                minimum: *LOG_N.start(),
+                maximum: *LOG_N.end(),
+            });
+        }
+        let parameters = Self::build(literal, false)?;
+        parameters.check_security()?;
+        Ok(parameters)
+    }
+
+    /// A set that may be **insecure**, and may be small: for tests alone.
+    ///
+    /// [`is_insecure`](Self::is_insecure) is true of it whatever its size, and nothing made with one is
+    /// interchangeable with a secure set.
+    ///
+    /// # Errors
+    /// As [`Parameters::new`], without the security table and down to a ring degree of 64.
+    pub fn insecure_for_tests(literal: ParametersLiteral) -> Result<Self> {
+        if !(MIN_TEST_LOG_N..=*LOG_N.end()).contains(&literal.log_n) {
+            return Err(Error::RingDegree {
+                log_n: literal.log_n,
+                minimum: MIN_TEST_LOG_N,
+                maximum: *LOG_N.end(),
+            });
+        }
+        Self::build(literal, true)
+    }
+
+    fn build(literal: ParametersLiteral, insecure: bool) -> Result<Self> {
+        let count = literal.prime_bits.len();
+        if !(1..=MAX_PRIMES).contains(&count) {
+            return Err(Error::ChainLength {
+                count,
+                maximum: MAX_PRIMES,
+            });
+        }
+        let mut primes = choose_primes(&literal)?;
+        let degree = 1usize << literal.log_n;
+        let transforms = primes
+            .iter()
+            .map(|&p| Transform::new(literal.ring, degree, Modulus::new(p)))
+            .collect::<Result<Vec<_>>>()?;
+        let inverses = primes
+            .iter()
+            .map(|&p| {
+                let p = Modulus::new(p);
+                primes.iter().map(|&q| p.invert(q % p.value())).collect()
+            })
+            .collect();
+        let special = primes.get(count).copied();
+        primes.truncate(count);
+        let fingerprint = fingerprint(&literal, &primes, special, insecure);
+        Ok(Self(Arc::new(Inner {
+            literal,
+            primes,
+            special,
+            transforms,
+            inverses,
+            insecure,
+            fingerprint,
+        })))
+    }
+
+    fn check_security(&self) -> Result<()> {
+        let (log_qp, log_n) = (self.log_qp(), self.0.literal.log_n);
+        let maximum = max_log_qp(log_n).unwrap_or(0.0);
+        if log_qp <= maximum {
+            return Ok(());
+        }
+        Err(Error::Insecure {
+            log_qp,
+            maximum,
+            log_n,
+            security_bits: SECURITY_BITS,
+        })
+    }
+
+    /// The literal that this set was made from.
+    pub fn literal(&self) -> &ParametersLiteral {
+        &self.0.literal
+    }
+
+    /// The ring.
+    pub fn ring(&self) -> Ring {
+        self.0.literal.ring
+    }
+
+    /// The rank over Z, which is the length of the secret.
+    pub fn ring_degree(&self) -> usize {
+        1 << self.0.literal.log_n
+    }
+
+    /// Real values that one ciphertext holds: N/2 in the standard ring, N in the conjugate-invariant one.
+    pub fn slots(&self) -> usize {
+        match self.ring() {
+            Ring::Standard => self.ring_degree() / 2,
+            Ring::ConjugateInvariant => self.ring_degree(),
+        }
+    }
+
+    /// The level of a fresh ciphertext: the number of primes minus one.
+    pub fn max_level(&self) -> usize {
+        self.0.primes.len() - 1
+    }
+
+    /// The modulus chain; rescaling drops from the end.
+    pub fn primes(&self) -> &[u64] {
+        &self.0.primes
+    }
+
+    /// The special prime of relinearisation.
+    pub fn special_prime(&self) -> Option<u64> {
+        self.0.special
+    }
+
+    /// log2 of the modulus of a fresh ciphertext.
+    pub fn log_q(&self) -> f64 {
+        self.log_q_at(self.max_level())
+    }
+
+    /// log2 of the modulus at a level.
+    pub fn log_q_at(&self, level: usize) -> f64 {
+        let left = self.0.primes.iter().take(level + 1);
+        left.map(|&p| (p as f64).log2()).sum()
+    }
+
+    /// log2 of the largest modulus that anything is published under: that of the keys, special prime included.
+    pub fn log_qp(&self) -> f64 {
+        self.log_q() + self.special_prime().map_or(0.0, |p| (p as f64).log2())
+    }
+
+    /// Classical security in bits by [`security_source`](Self::security_source); 0 for a set made for tests.
+    pub fn security_bits(&self) -> u32 {
+        if self.0.insecure { 0 } else { SECURITY_BITS }
+    }
+
+    /// Where the security figure comes from.
+    pub fn security_source(&self) -> &'static str {
+        if self.0.insecure {
+            return "INSECURE: made for tests";
+        }
+        SECURITY_SOURCE
+    }
+
+    /// Whether the set comes from [`insecure_for_tests`](Self::insecure_for_tests).
+    pub fn is_insecure(&self) -> bool {
+        self.0.insecure
+    }
+
+    /// Identifies the set on the wire: the BLAKE3 digest of ring, degree, actual primes and the test mark.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.0.fingerprint
+    }
+
+    /// The transform of a prime; the special prime follows the chain.
+    pub(crate) fn transform(&self, prime: usize) -> &Transform {
+        &self.0.transforms[prime]
+    }
+
+    /// The arithmetic of a prime; the special prime follows the chain.
+    pub(crate) fn modulus(&self, prime: usize) -> Modulus {
+        self.0.transforms[prime].modulus()
+    }
+
+    /// Index of the special prime among the transforms.
+    pub(crate) fn special_index(&self) -> Result<usize> {
+        match self.0.special {
+            Some(_) => Ok(self.0.primes.len()),
+            None => Err(Error::NoSpecialPrime),
+        }
+    }
+
+    /// The inverse of prime `of` modulo prime `modulo`.
+    pub(crate) fn inverse(&self, of: usize, modulo: usize) -> u64 {
+        self.0.inverses[modulo][of]
+    }
+
+    /// An error unless the other set is the same.
+    pub(crate) fn check_same(&self, other: &Self, operation: &'static str) -> Result<()> {
+        if Arc::ptr_eq(&self.0, &other.0) || self.0.fingerprint == other.0.fingerprint {
+            return Ok(());
+        }
+        Err(Error::ParameterMismatch { operation })
+    }
+}
+
+impl PartialEq for Parameters {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.fingerprint == other.0.fingerprint
+    }
+}
+
+impl Eq for Parameters {}
+
+impl fmt::Debug for Parameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parameters")
+            .field("literal", &self.0.literal)
+            .field("log_qp", &self.log_qp())
+            .field("security_bits", &self.security_bits())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The chain and, if there is one, the special prime after it.
+fn choose_primes(literal: &ParametersLiteral) -> Result<Vec<u64>> {
+    let modulo = match literal.ring {
+        Ring::Standard => 2u64 << literal.log_n,
+        Ring::ConjugateInvariant => 4u64 << literal.log_n,
+    };
+    let mut primes = Vec::new();
+    let sizes = literal.prime_bits.iter().chain(&literal.special_bits);
+    for (index, &bits) in sizes.enumerate() {
+        if !PRIME_BITS.contains(&bits) {
+            return Err(Error::PrimeBits {
+                index,
+                bits,
+                minimum: *PRIME_BITS.start(),
+                maximum: *PRIME_BITS.end(),
+            });
+        }
+        let free = primes_below(bits, modulo).find(|p| !primes.contains(p));
+        primes.push(free.ok_or(Error::PrimeNotFound { bits, modulo })?);
+    }
+    Ok(primes)
+}
+
+fn fingerprint(
+    literal: &ParametersLiteral,
+    primes: &[u64],
+    special: Option<u64>,
+    insecure: bool,
+) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key("cryptodl ckks parameters 1");
+    hasher.update(literal.ring.as_str().as_bytes());
+    hasher.update(&[0, u8::from(insecure), primes.len() as u8]);
+    hasher.update(&literal.log_n.to_le_bytes());
+    for prime in primes.iter().copied().chain([special.unwrap_or(0)]) {
+        hasher.update(&prime.to_le_bytes());
+    }
+    *hasher.finalize().as_bytes()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn literal(log_n: u32, prime_bits: &[u32], special_bits: Option<u32>) -> ParametersLiteral {
+        ParametersLiteral {
+            ring: Ring::Standard,
+            log_n,
+            prime_bits: prime_bits.to_vec(),
+            special_bits,
+        }
+    }
+
+    #[test]
+    fn the_table_is_enforced_on_the_actual_primes() {
+        let set = Parameters::new(literal(13, &[40, 40, 40, 40], Some(50))).unwrap();
+        assert!(set.log_qp() > 209.0 && set.log_qp() < 210.0);
+        assert_eq!(set.security_bits(), 128);
+        // 214 bits fit: the primes lie just below powers of two, so their product is below 2^214
+        assert!(Parameters::new(literal(13, &[41, 41, 41, 41], Some(50))).is_ok());
+        let over = Parameters::new(literal(13, &[41, 41, 41, 42], Some(50)));
+        assert!(matches!(over, Err(Error::Insecure { maximum: 214.0, .. })));
+        // the special prime counts
+        assert!(Parameters::new(literal(12, &[50, 50], None)).is_ok());
+        let special = Parameters::new(literal(12, &[50, 50], Some(50)));
+        assert!(matches!(special, Err(Error::Insecure { .. })));
+        let test = Parameters::insecure_for_tests(literal(12, &[50, 50], Some(50))).unwrap();
+        assert!(test.is_insecure());
+        assert_eq!(test.security_bits(), 0);
+    }
+
+    #[test]
+    fn primes_are_distinct_of_their_size_and_form() {
+        for ring in [Ring::Standard, Ring::ConjugateInvariant] {
+            let set = ParametersLiteral {
+                ring,
+                ..literal(14, &[50, 40, 40, 30], Some(50))
+            };
+            let set = Parameters::new(set).unwrap();
+            let modulo = if ring == Ring::Standard { 2 << 14 } else { 4 << 14 };
+            let mut all = set.primes().to_vec();
+            all.extend(set.special_prime());
+            for (&p, bits) in all.iter().zip([50, 40, 40, 30, 50]) {
+                assert_eq!(p % modulo, 1);
+                assert_eq!(64 - p.leading_zeros(), bits);
+            }
+            all.sort_unstable();
+            all.dedup();
+            assert_eq!(all.len(), 5);
+            assert_eq!(set.slots(), if ring == Ring::Standard { 8192 } else { 16384 });
+        }
+    }
+
+    #[test]
+    fn every_covered_ring_degree_has_its_primes() {
+        for ring in [Ring::Standard, Ring::ConjugateInvariant] {
+            for log_n in 10..=16 {
+                let bits = max_log_qp(log_n).unwrap().min(50.0) as u32;
+                let set = ParametersLiteral {
+                    ring,
+                    ..literal(log_n, &[bits], None)
+                };
+                assert!(Parameters::new(set).is_ok(), "{ring} 2^{log_n}");
+            }
+        }
+    }
+
+    #[test]
+    fn impossible_sets_say_why() {
+        let new = |l| Parameters::new(l).map(|_| ());
+        assert!(matches!(new(literal(9, &[20], None)), Err(Error::RingDegree { log_n: 9, .. })));
+        assert!(matches!(new(literal(17, &[40], None)), Err(Error::RingDegree { .. })));
+        assert!(matches!(new(literal(13, &[], None)), Err(Error::ChainLength { .. })));
+        assert!(matches!(new(literal(13, &[40, 51], None)), Err(Error::PrimeBits { index: 1, .. })));
+        assert!(matches!(new(literal(13, &[40], Some(60))), Err(Error::PrimeBits { .. })));
+        assert!(matches!(new(literal(16, &[20; 8], None)), Err(Error::PrimeNotFound { .. })));
+    }
+
+    #[test]
+    fn the_fingerprint_tells_sets_apart() {
+        let base = literal(12, &[40, 40], None);
+        let mut seen = vec![
+            Parameters::new(base.clone()).unwrap().fingerprint(),
+            Parameters::insecure_for_tests(base.clone()).unwrap().fingerprint(),
+        ];
+        let other = |change: fn(&mut ParametersLiteral)| {
+            let mut literal = base.clone();
+            change(&mut literal);
+            Parameters::new(literal).unwrap().fingerprint()
+        };
+        seen.push(other(|l| l.ring = Ring::ConjugateInvariant));
+        seen.push(other(|l| l.log_n = 13));
+        seen.push(other(|l| l.prime_bits = vec![40, 39]));
+        seen.push(other(|l| l.prime_bits = vec![40]));
+        seen.push(other(|l| l.special_bits = Some(20)));
+        for (i, a) in seen.iter().enumerate() {
+            assert!(seen[i + 1..].iter().all(|b| a != b));
+        }
+    }
+}

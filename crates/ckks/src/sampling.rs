@@ -1,0 +1,183 @@
+//! Randomness: where it comes from, and the distributions of the scheme.
+//!
+//! Secrets come from the operating system's entropy through ChaCha20. The public seed of the masks and the secret key
+//! of the noise are drawn apart and never derived from each other.
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use zeroize::Zeroizing;
+
+use crate::error::Result;
+use crate::modulus::Modulus;
+use crate::params::Ring;
+
+/// Bit pairs of the centred binomial distribution of an error coefficient.
+const ERROR_PAIRS: u32 = 21;
+
+/// Variance of an error coefficient: half the number of bit pairs.
+///
+/// The security table is for sigma = 3.19, a variance of 10.18; 21 pairs give sigma = 3.24, the narrowest centred
+/// binomial that is not narrower than the table's. A binomial of this width stands for a rounded Gaussian at no
+/// measurable loss (the argument of NewHope, eprint 2015/1092, section 4), and is sampled without a branch.
+pub(crate) const ERROR_VARIANCE: f64 = ERROR_PAIRS as f64 / 2.0;
+
+/// A seed that may be published: it expands to uniform masks.
+pub(crate) type Seed = [u8; 32];
+
+/// 32 bytes of entropy, wiped when dropped.
+pub(crate) fn secret_seed() -> Result<Zeroizing<[u8; 32]>> {
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::fill(seed.as_mut())?;
+    Ok(seed)
+}
+
+/// 32 bytes of entropy to be published.
+pub(crate) fn public_seed() -> Result<Seed> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)?;
+    Ok(seed)
+}
+
+/// The uniform residues that a seed stands for: one ChaCha20 stream per polynomial and prime.
+pub(crate) struct Mask(ChaCha20Rng);
+
+impl Mask {
+    /// The stream of polynomial `index` modulo prime number `prime`.
+    pub fn new(seed: &Seed, index: usize, prime: usize) -> Self {
+        let mut stream = ChaCha20Rng::from_seed(*seed);
+        // a chain has at most 60 primes and a special one
+        stream.set_stream((index as u64) << 8 | prime as u64);
+        Self(stream)
+    }
+
+    /// Fills with uniform residues, by rejection among numbers of the prime's size.
+    pub fn fill(&mut self, p: Modulus, out: &mut [u64]) {
+        let mask = u64::MAX >> p.value().leading_zeros();
+        for residue in out {
+            *residue = loop {
+                let candidate = self.0.next_u64() & mask;
+                if candidate < p.value() {
+                    break candidate;
+                }
+            };
+        }
+    }
+}
+
+/// Secret randomness; its state is overwritten when dropped.
+pub(crate) struct SecretStream(ChaCha20Rng);
+
+impl SecretStream {
+    /// The stream of polynomial `index` under a secret seed.
+    pub fn new(seed: &[u8; 32], index: usize) -> Self {
+        let mut stream = ChaCha20Rng::from_seed(*seed);
+        stream.set_stream(index as u64);
+        Self(stream)
+    }
+
+    /// Uniform coefficients in {-1, 0, 1}, without a branch: the high word of 3 times a uniform 64-bit number (a bias
+    /// of 2^-64).
+    pub fn ternary(&mut self, out: &mut [i8]) {
+        for coefficient in out {
+            let third = (u128::from(self.0.next_u64()) * 3) >> 64;
+            *coefficient = third as i8 - 1;
+        }
+    }
+
+    /// Adds error coefficients to a polynomial.
+    ///
+    /// In the conjugate-invariant ring the constant coefficient has twice the variance (two draws): errors are then
+    /// spherical in the canonical embedding, as the hardness of the ring is stated (Kim and Song, eprint 2018/952).
+    pub fn add_errors(&mut self, ring: Ring, polynomial: &mut [i64]) {
+        if ring == Ring::ConjugateInvariant
+            && let Some(constant) = polynomial.first_mut()
+        {
+            *constant += self.error();
+        }
+        for coefficient in polynomial {
+            *coefficient += self.error();
+        }
+    }
+
+    /// One centred binomial value.
+    fn error(&mut self) -> i64 {
+        let bits = self.0.next_u64();
+        let mask = (1 << ERROR_PAIRS) - 1;
+        let (plus, minus) = (bits & mask, (bits >> ERROR_PAIRS) & mask);
+        i64::from(plus.count_ones()) - i64::from(minus.count_ones())
+    }
+}
+
+impl Drop for SecretStream {
+    fn drop(&mut self) {
+        self.0 = ChaCha20Rng::from_seed([0; 32]);
+        // keeps the overwriting from being optimised away
+        std::hint::black_box(&mut self.0);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_at_least_as_wide_as_the_table_assumes() {
+        assert!(ERROR_VARIANCE.sqrt() >= 3.19 && ERROR_VARIANCE.sqrt() < 3.25);
+        let n = 1 << 18;
+        let mut polynomial = vec![0; n];
+        SecretStream::new(&[7; 32], 0).add_errors(Ring::Standard, &mut polynomial);
+        let mean = polynomial.iter().sum::<i64>() as f64 / n as f64;
+        let variance = polynomial.iter().map(|e| e * e).sum::<i64>() as f64 / n as f64;
+        assert!(mean.abs() < 5.0 * (ERROR_VARIANCE / n as f64).sqrt(), "{mean}");
+        assert!((variance / ERROR_VARIANCE - 1.0).abs() < 0.02, "{variance}");
+    }
+
+    #[test]
+    fn the_constant_error_of_the_conjugate_invariant_ring_is_doubled() {
+        let count = 20_000;
+        let squares: i64 = (0..count)
+            .map(|i| {
+                let mut polynomial = [0; 2];
+                SecretStream::new(&[3; 32], i).add_errors(Ring::ConjugateInvariant, &mut polynomial);
+                polynomial[0] * polynomial[0]
+            })
+            .sum();
+        let ratio = squares as f64 / count as f64 / (2.0 * ERROR_VARIANCE);
+        assert!((ratio - 1.0).abs() < 0.06, "{ratio}");
+    }
+
+    #[test]
+    fn the_secret_is_uniform_on_three_values() {
+        let mut secret = vec![0i8; 90_000];
+        SecretStream::new(&[1; 32], 0).ternary(&mut secret);
+        for value in [-1, 0, 1] {
+            let count = secret.iter().filter(|&&s| s == value).count();
+            assert!((29_000..31_000).contains(&count), "{value}: {count}");
+        }
+    }
+
+    #[test]
+    fn masks_are_uniform_reproducible_and_different_for_every_polynomial() {
+        let p = Modulus::new(1_032_193);
+        let draw = |seed: u8, index, prime| {
+            let mut out = vec![0; 4096];
+            Mask::new(&[seed; 32], index, prime).fill(p, &mut out);
+            out
+        };
+        let first = draw(1, 0, 0);
+        assert_eq!(first, draw(1, 0, 0));
+        assert!(first.iter().all(|&r| r < p.value()));
+        let mean = first.iter().sum::<u64>() as f64 / 4096.0 / p.value() as f64;
+        assert!((mean - 0.5).abs() < 0.025, "{mean}");
+        for other in [draw(2, 0, 0), draw(1, 1, 0), draw(1, 0, 1), draw(1, 256, 0)] {
+            assert_ne!(first, other);
+        }
+    }
+
+    #[test]
+    fn entropy_is_drawn_anew() {
+        assert_ne!(public_seed().unwrap(), public_seed().unwrap());
+        assert_ne!(*secret_seed().unwrap(), *secret_seed().unwrap());
+    }
+}

@@ -1,0 +1,225 @@
+//! Sets of ciphertexts: one ciphertext per feature, one image per slot.
+
+use std::fmt;
+use std::io::{Read, Write};
+
+use rayon::prelude::*;
+
+use crate::error::Result;
+use crate::params::Parameters;
+use crate::residues::Residues;
+use crate::sampling::{Mask, Seed};
+use crate::wire::{Kind, MAX_COMPONENTS, MAX_FEATURES, ObjectReader, ObjectWriter, WireError};
+
+/// Ciphertexts that share level, scale and number of components; slot j of each belongs to image j.
+///
+/// A ciphertext `(c_0, c_1, ...)` decrypts to `c_0 + c_1 s + c_2 s^2 + ...`.
+#[derive(Clone)]
+pub struct CiphertextSet {
+    pub(crate) parameters: Parameters,
+    pub(crate) scale: f64,
+    pub(crate) residues: Residues,
+}
+
+/// A fresh encryption whose masks are given by their seed: half the size of what it expands to.
+#[derive(Clone)]
+pub struct SeededSet {
+    pub(crate) parameters: Parameters,
+    pub(crate) scale: f64,
+    pub(crate) seed: Seed,
+    /// The first components.
+    pub(crate) residues: Residues,
+}
+
+impl CiphertextSet {
+    /// The parameter set.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// Primes left, minus one.
+    pub fn level(&self) -> usize {
+        self.residues.level()
+    }
+
+    /// The factor between values and the integers that stand for them.
+    pub fn scale(&self) -> f64 {
+        self.scale
+    }
+
+    /// Number of ciphertexts.
+    pub fn features(&self) -> usize {
+        self.residues.features()
+    }
+
+    /// Polynomials of each ciphertext.
+    pub fn components(&self) -> usize {
+        self.residues.components()
+    }
+
+    /// Bytes of memory that the residues take.
+    pub fn bytes(&self) -> usize {
+        self.residues.bytes()
+    }
+
+    /// Writes the set in the wire format.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn write(&self, writer: &mut impl Write) -> Result<()> {
+        let mut object = ObjectWriter::begin(writer, Kind::CiphertextSet, &self.parameters)?;
+        object.size(self.level())?;
+        object.size(self.components())?;
+        object.size(self.features())?;
+        object.scale(self.scale)?;
+        write_residues(&mut object, &self.parameters, &self.residues)?;
+        Ok(object.finish()?)
+    }
+
+    /// Reads a set.
+    ///
+    /// # Errors
+    /// If reading fails, or the input is anything but a whole, unaltered ciphertext set of these parameters.
+    pub fn read(parameters: &Parameters, reader: &mut impl Read) -> Result<Self> {
+        let mut object = ObjectReader::begin(reader, Kind::CiphertextSet, parameters)?;
+        let level = object.size("level", 0..=parameters.max_level())?;
+        let components = object.size("components", 1..=MAX_COMPONENTS)?;
+        let features = object.size("features", 1..=MAX_FEATURES)?;
+        let scale = object.scale()?;
+        let residues = read_residues(&mut object, parameters, level, components, features)?;
+        object.finish()?;
+        Ok(Self {
+            parameters: parameters.clone(),
+            scale,
+            residues,
+        })
+    }
+}
+
+impl SeededSet {
+    /// The parameter set.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// The factor between values and the integers that stand for them.
+    pub fn scale(&self) -> f64 {
+        self.scale
+    }
+
+    /// Number of ciphertexts.
+    pub fn features(&self) -> usize {
+        self.residues.features()
+    }
+
+    /// Bytes of memory that the residues take.
+    pub fn bytes(&self) -> usize {
+        self.residues.bytes()
+    }
+
+    /// Computes the masks from their seed.
+    pub fn expand(&self) -> CiphertextSet {
+        let (degree, features) = (self.parameters.ring_degree(), self.features());
+        let level = self.residues.level();
+        let mut residues = Residues::zeroed(degree, level + 1, 2, features);
+        for limb in 0..=level {
+            let rows = residues.limb_mut(limb).par_chunks_mut(2 * features);
+            let first = self.residues.limb(limb).par_chunks(features);
+            rows.zip(first)
+                .for_each(|(row, first)| row[..features].copy_from_slice(first));
+        }
+        let polynomials = residues.by_feature().into_par_iter().enumerate();
+        polynomials.for_each(|(feature, limbs)| {
+            for (limb, mut components) in limbs.into_iter().enumerate() {
+                let p = self.parameters.modulus(limb);
+                let mut mask = Mask::new(&self.seed, feature, limb);
+                for block in components[1].blocks() {
+                    mask.fill(p, &mut block.0);
+                }
+            }
+        });
+        CiphertextSet {
+            parameters: self.parameters.clone(),
+            scale: self.scale,
+            residues,
+        }
+    }
+
+    /// Writes the set in the wire format.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn write(&self, writer: &mut impl Write) -> Result<()> {
+        let mut object = ObjectWriter::begin(writer, Kind::SeededSet, &self.parameters)?;
+        object.size(self.features())?;
+        object.scale(self.scale)?;
+        object.bytes(&self.seed)?;
+        write_residues(&mut object, &self.parameters, &self.residues)?;
+        Ok(object.finish()?)
+    }
+
+    /// Reads a set.
+    ///
+    /// # Errors
+    /// If reading fails, or the input is anything but a whole, unaltered seeded set of these parameters.
+    pub fn read(parameters: &Parameters, reader: &mut impl Read) -> Result<Self> {
+        let mut object = ObjectReader::begin(reader, Kind::SeededSet, parameters)?;
+        let features = object.size("features", 1..=MAX_FEATURES)?;
+        let scale = object.scale()?;
+        let seed = object.array()?;
+        let residues = read_residues(&mut object, parameters, parameters.max_level(), 1, features)?;
+        object.finish()?;
+        Ok(Self {
+            parameters: parameters.clone(),
+            scale,
+            seed,
+            residues,
+        })
+    }
+}
+
+fn write_residues<W: Write>(
+    object: &mut ObjectWriter<'_, W>,
+    parameters: &Parameters,
+    residues: &Residues,
+) -> Result<(), WireError> {
+    for limb in 0..=residues.level() {
+        object.blocks(parameters.modulus(limb), residues.limb(limb))?;
+    }
+    Ok(())
+}
+
+fn read_residues<R: Read>(
+    object: &mut ObjectReader<'_, R>,
+    parameters: &Parameters,
+    level: usize,
+    components: usize,
+    features: usize,
+) -> Result<Residues, WireError> {
+    let degree = parameters.ring_degree();
+    let blocks = Residues::blocks(degree, components, features);
+    let limbs = (0..=level)
+        .map(|limb| object.blocks(parameters.modulus(limb), blocks))
+        .collect::<Result<_, _>>()?;
+    Ok(Residues::from_limbs(degree, components, features, limbs))
+}
+
+impl fmt::Debug for CiphertextSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CiphertextSet")
+            .field("features", &self.features())
+            .field("components", &self.components())
+            .field("level", &self.level())
+            .field("scale", &self.scale)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SeededSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SeededSet")
+            .field("features", &self.features())
+            .field("scale", &self.scale)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,299 @@
+//! The wire format of keys and ciphertexts.
+//!
+//! Every object is
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 8 | the magic `CKKS-RNS` |
+//! | 1 | version of the format |
+//! | 1 | kind of the object |
+//! | 32 | fingerprint of the parameter set |
+//! | ... | the body: sizes, then residues in as many bytes as the prime has |
+//! | 32 | BLAKE3 digest of everything before it |
+//!
+//! in little-endian order. Readers check every size against its bound before using it and grow their buffers as
+//! bytes arrive, so a wrong size cannot make them allocate more than the input holds. The digest finds accidents; it
+//! authenticates nobody.
+
+use std::io::{self, Read, Write};
+
+use crate::modulus::Modulus;
+use crate::params::Parameters;
+use crate::residues::{BLOCK, Block};
+
+const MAGIC: [u8; 8] = *b"CKKS-RNS";
+const VERSION: u8 = 1;
+/// Blocks that are packed or unpacked at a time.
+const CHUNK: usize = 256;
+
+/// The most features that a set on the wire may have.
+pub(crate) const MAX_FEATURES: usize = 1 << 22;
+/// The most components that a ciphertext on the wire may have.
+pub(crate) const MAX_COMPONENTS: usize = 8;
+
+/// Something that was read is not what it should be, or could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WireError {
+    /// The input does not begin like one of this crate's objects.
+    #[error("not a key or ciphertext of this engine (wrong first bytes)")]
+    Magic,
+    /// A version that this program does not know.
+    #[error("format version {found}; this program reads version {VERSION}")]
+    Version {
+        /// The version found.
+        found: u8,
+    },
+    /// Another kind of object.
+    #[error("this is {}, where {} is wanted", kind_name(*found), kind_name(*expected))]
+    Kind {
+        /// The kind wanted.
+        expected: u8,
+        /// The kind found.
+        found: u8,
+    },
+    /// An object of another parameter set.
+    #[error("the {} was made with another parameter set", kind_name(*kind))]
+    Parameters {
+        /// The kind of the object.
+        kind: u8,
+    },
+    /// A size outside its bounds.
+    #[error("{name} is {value}, outside {minimum} to {maximum}")]
+    Size {
+        /// Which size.
+        name: &'static str,
+        /// The value found.
+        value: u64,
+        /// The smallest allowed.
+        minimum: u64,
+        /// The largest allowed.
+        maximum: u64,
+    },
+    /// A scale that is not a finite number of at least one.
+    #[error("the scale {scale} is not usable")]
+    Scale {
+        /// The value found.
+        scale: f64,
+    },
+    /// A number that is not below its prime.
+    #[error("a residue is {value}, not below its prime {prime}")]
+    Residue {
+        /// The value found.
+        value: u64,
+        /// The prime.
+        prime: u64,
+    },
+    /// A coefficient of a secret that is not ternary.
+    #[error("a coefficient of the secret key is not ternary")]
+    Secret,
+    /// The input ends early.
+    #[error("the input ends before the object does")]
+    Truncated,
+    /// The closing digest does not match.
+    #[error("the closing BLAKE3 digest does not match: the content was altered")]
+    Digest,
+    /// Reading or writing failed.
+    #[error("input or output failed: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// The kinds of objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    SecretKey = 1,
+    EvaluationKey = 2,
+    SeededSet = 3,
+    CiphertextSet = 4,
+}
+
+fn kind_name(kind: u8) -> &'static str {
+    match kind {
+        1 => "secret key",
+        2 => "evaluation key",
+        3 => "seeded ciphertext set",
+        4 => "ciphertext set",
+        _ => "object of an unknown kind",
+    }
+}
+
+/// Writes one object and its digest.
+pub(crate) struct ObjectWriter<'a, W> {
+    inner: &'a mut W,
+    hasher: blake3::Hasher,
+    packed: Vec<u8>,
+}
+
+impl<'a, W: Write> ObjectWriter<'a, W> {
+    /// Begins an object.
+    pub fn begin(inner: &'a mut W, kind: Kind, parameters: &Parameters) -> Result<Self, WireError> {
+        let mut writer = Self {
+            inner,
+            hasher: blake3::Hasher::new(),
+            packed: Vec::new(),
+        };
+        writer.bytes(&MAGIC)?;
+        writer.bytes(&[VERSION, kind as u8])?;
+        writer.bytes(&parameters.fingerprint())?;
+        Ok(writer)
+    }
+
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        self.hasher.update(bytes);
+        Ok(self.inner.write_all(bytes)?)
+    }
+
+    /// A count; the bounds are the reader's.
+    pub fn size(&mut self, value: usize) -> Result<(), WireError> {
+        self.bytes(&(value as u32).to_le_bytes())
+    }
+
+    pub fn scale(&mut self, scale: f64) -> Result<(), WireError> {
+        self.bytes(&scale.to_le_bytes())
+    }
+
+    pub fn blocks(&mut self, p: Modulus, blocks: &[Block]) -> Result<(), WireError> {
+        let mut packed = std::mem::take(&mut self.packed);
+        for chunk in blocks.chunks(CHUNK) {
+            packed.clear();
+            for residue in chunk.iter().flat_map(|block| &block.0) {
+                packed.extend_from_slice(&residue.to_le_bytes()[..p.bytes()]);
+            }
+            self.bytes(&packed)?;
+        }
+        self.packed = packed;
+        Ok(())
+    }
+
+    /// Ends the object with its digest.
+    pub fn finish(self) -> Result<(), WireError> {
+        let digest = self.hasher.finalize();
+        Ok(self.inner.write_all(digest.as_bytes())?)
+    }
+}
+
+/// Reads one object and checks its digest.
+pub(crate) struct ObjectReader<'a, R> {
+    inner: &'a mut R,
+    hasher: blake3::Hasher,
+    packed: Vec<u8>,
+}
+
+impl<'a, R: Read> ObjectReader<'a, R> {
+    /// Begins an object, which has to be of that kind and parameter set.
+    pub fn begin(inner: &'a mut R, kind: Kind, parameters: &Parameters) -> Result<Self, WireError> {
+        let mut reader = Self {
+            inner,
+            hasher: blake3::Hasher::new(),
+            packed: Vec::new(),
+        };
+        if reader.array()? != MAGIC {
+            return Err(WireError::Magic);
+        }
+        let [version, found] = reader.array()?;
+        if version != VERSION {
+            return Err(WireError::Version { found: version });
+        }
+        if found != kind as u8 {
+            return Err(WireError::Kind {
+                expected: kind as u8,
+                found,
+            });
+        }
+        if reader.array()? != parameters.fingerprint() {
+            return Err(WireError::Parameters { kind: found });
+        }
+        Ok(reader)
+    }
+
+    pub fn bytes(&mut self, bytes: &mut [u8]) -> Result<(), WireError> {
+        read_exact(self.inner, bytes)?;
+        self.hasher.update(bytes);
+        Ok(())
+    }
+
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
+        let mut bytes = [0; N];
+        self.bytes(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// A count within bounds.
+    pub fn size(
+        &mut self,
+        name: &'static str,
+        bounds: std::ops::RangeInclusive<usize>,
+    ) -> Result<usize, WireError> {
+        let value = u32::from_le_bytes(self.array()?);
+        if bounds.contains(&(value as usize)) {
+            return Ok(value as usize);
+        }
+        Err(WireError::Size {
+            name,
+            value: value.into(),
+            minimum: *bounds.start() as u64,
+            maximum: *bounds.end() as u64,
+        })
+    }
+
+    pub fn scale(&mut self) -> Result<f64, WireError> {
+        let scale = f64::from_le_bytes(self.array()?);
+        if scale.is_finite() && scale >= 1.0 {
+            return Ok(scale);
+        }
+        Err(WireError::Scale { scale })
+    }
+
+    /// Residues of one prime, `count` blocks of them.
+    pub fn blocks(&mut self, p: Modulus, count: usize) -> Result<Vec<Block>, WireError> {
+        let width = p.bytes();
+        let mut blocks = Vec::with_capacity(count.min(CHUNK));
+        let mut packed = std::mem::take(&mut self.packed);
+        while blocks.len() < count {
+            let chunk = CHUNK.min(count - blocks.len());
+            packed.resize(chunk * BLOCK * width, 0);
+            self.bytes(&mut packed)?;
+            for bytes in packed.chunks_exact(BLOCK * width) {
+                blocks.push(unpack(p, bytes)?);
+            }
+        }
+        self.packed = packed;
+        Ok(blocks)
+    }
+
+    /// Checks the closing digest.
+    pub fn finish(self) -> Result<(), WireError> {
+        let mut digest = [0; blake3::OUT_LEN];
+        read_exact(self.inner, &mut digest)?;
+        // compared in constant time by blake3, though nothing here is secret
+        if self.hasher.finalize() == blake3::Hash::from_bytes(digest) {
+            return Ok(());
+        }
+        Err(WireError::Digest)
+    }
+}
+
+fn unpack(p: Modulus, bytes: &[u8]) -> Result<Block, WireError> {
+    let width = p.bytes();
+    let mut block = Block::ZERO;
+    for (residue, bytes) in block.0.iter_mut().zip(bytes.chunks_exact(width)) {
+        let mut word = [0; 8];
+        word[..width].copy_from_slice(bytes);
+        *residue = u64::from_le_bytes(word);
+    }
+    match block.0.iter().find(|&&residue| residue >= p.value()) {
+        None => Ok(block),
+        Some(&value) => Err(WireError::Residue {
+            value,
+            prime: p.value(),
+        }),
+    }
+}
+
+fn read_exact(reader: &mut impl Read, bytes: &mut [u8]) -> Result<(), WireError> {
+    reader.read_exact(bytes).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => WireError::Truncated,
+        _ => WireError::Io(error),
+    })
+}

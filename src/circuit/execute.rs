@@ -1,0 +1,43 @@
+//! The circuit on any machine: real ciphertexts, the planner's bookkeeping, clear integers.
+
+use std::time::{Duration, Instant};
+
+use super::types::{Circuit, CircuitLayer};
+use ckks::{Machine, evaluate_polynomial};
+
+/// Runs `circuit` on `input` (one value per input feature) and returns the logits, not rescaled after the last layer.
+///
+/// `observe` is called after every layer with its index, the value that leaves it and the time that it took.
+///
+/// # Errors
+/// The machine's.
+pub fn execute<M: Machine>(
+    machine: &M,
+    circuit: &Circuit,
+    input: M::Value,
+    observe: &mut dyn FnMut(usize, &M::Value, Duration),
+) -> Result<M::Value, M::Error> {
+    let mut value = input;
+    for (index, layer) in circuit.layers.iter().enumerate() {
+        let started = Instant::now();
+        value = apply(machine, layer, value)?;
+        observe(index, &value, started.elapsed());
+    }
+    Ok(value)
+}
+
+/// One layer. The input is dropped as soon as nothing needs it: a set of ciphertexts can be gigabytes.
+pub(super) fn apply<M: Machine>(
+    machine: &M,
+    layer: &CircuitLayer,
+    input: M::Value,
+) -> Result<M::Value, M::Error> {
+    match layer {
+        CircuitLayer::Linear(layer) => {
+            let output = machine.linear(&input, &layer.map, layer.weight_scale)?;
+            drop(input);
+            if layer.bias.is_empty() { Ok(output) } else { machine.add_constants(output, &layer.bias) }
+        }
+        CircuitLayer::Polynomial(layer) => evaluate_polynomial(machine, &input, &layer.polynomial),
+    }
+}

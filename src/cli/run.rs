@@ -1,0 +1,81 @@
+//! `cryptodl run`.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::exit::Failure;
+use super::logging::Log;
+use super::signals::Stop;
+use crate::data::DataDirs;
+use crate::pipeline::{self, RunOptions, RunOutcome, Stage};
+use crate::results::{Accuracy, Agreement};
+use crate::spec::Experiment;
+
+/// Arguments of `cryptodl run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// The experiment (TOML)
+    spec: PathBuf,
+    /// Change one key of the spec, as in `--set activation.degree=3`; may be given again
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Output folder: runs/ and store/ are made in it
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    out: PathBuf,
+    /// Run this stage again even if its result is in the store; may be given again
+    #[arg(long, value_name = "STAGE", value_enum)]
+    force: Vec<Stage>,
+}
+
+/// Runs one experiment and prints its table.
+pub fn run(arguments: &RunArguments, data_dir: Option<&Path>, stop: &Stop, log: &Log) -> Result<(), Failure> {
+    let experiment = Experiment::from_path(&arguments.spec, &arguments.set)?;
+    let data = DataDirs::resolve(data_dir);
+    let command = command_line(arguments);
+    let options = RunOptions { out: &arguments.out, data: &data, force: &arguments.force, stop, command: &command };
+    let outcome = pipeline::run(&experiment, &options, &|path| log.attach(path));
+    log.detach();
+    print(&outcome?).map_err(|error| Failure::io("write to standard output", error))
+}
+
+/// What was asked for, without the paths of this machine.
+fn command_line(arguments: &RunArguments) -> String {
+    let spec = arguments.spec.file_name().unwrap_or_default().to_string_lossy();
+    let sets: String = arguments.set.iter().map(|set| format!(" --set {set}")).collect();
+    format!("cryptodl run {spec}{sets}")
+}
+
+fn print(outcome: &RunOutcome) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let (accuracy, agreement) = (&outcome.summary.accuracy, &outcome.summary.agreement);
+    writeln!(out, "{:<12} {:>9} {:>18} {:>7}  agreement with the row above", "accuracy", "", "95 % interval", "images")?;
+    row(&mut out, "original", accuracy.original, None)?;
+    row(&mut out, "polynomial", accuracy.polynomial, agreement.polynomial_vs_original)?;
+    row(&mut out, "circuit", accuracy.circuit, agreement.circuit_vs_polynomial)?;
+    row(&mut out, "simulated", accuracy.simulated, agreement.simulated_vs_circuit)?;
+    row(&mut out, "encrypted", accuracy.encrypted, agreement.encrypted_vs_circuit)?;
+    let timing = &outcome.summary.timing;
+    if let (Some(hourly), Some(evaluate)) = (timing.predictions_per_hour, timing.evaluate_s) {
+        writeln!(
+            out,
+            "\n{:.2} million predictions an hour: {} images encrypted, evaluated in {evaluate:.2} s on {} threads",
+            hourly / 1e6,
+            timing.images,
+            timing.threads
+        )?;
+    }
+    let reused: Vec<&str> = outcome.stages.iter().filter(|stage| stage.reused).map(|stage| stage.stage.as_str()).collect();
+    if !reused.is_empty() {
+        writeln!(out, "reused from the store: {}", reused.join(", "))?;
+    }
+    writeln!(out, "results: {}", outcome.folder.display())
+}
+
+fn row(out: &mut impl Write, name: &str, accuracy: Option<Accuracy>, agreement: Option<Agreement>) -> io::Result<()> {
+    let Some(accuracy) = accuracy else { return Ok(()) };
+    let interval = format!("{:.2} - {:.2} %", 100.0 * accuracy.low, 100.0 * accuracy.high);
+    let agreement = agreement.map(|agreement| format!("{:.2} % of {}", 100.0 * agreement.value, agreement.n)).unwrap_or_default();
+    writeln!(out, "{name:<12} {:>7.2} % {interval:>18} {:>7}  {agreement}", 100.0 * accuracy.value, accuracy.n)
+}

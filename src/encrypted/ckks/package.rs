@@ -1,0 +1,204 @@
+//! What client and server take with them as separate processes: two folders that share a parameter set and nothing secret.
+//!
+//! `client/client.json` holds the parameters and the preprocessing, `server/server.json` the parameters, `server/circuit.bin` the
+//! folded network. Each JSON file closes with the BLAKE3 digest of its content: an integrity check, not an authentication.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+use ckks::{Parameters, ParametersLiteral};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::circuit::{Circuit, Plan};
+use crate::data::Images;
+use crate::encrypted::EncryptedError;
+use crate::spec::Shape;
+
+const VERSION: u32 = 1;
+const MAX_BYTES: u64 = 1 << 20;
+const CLIENT_FILE: &str = "client.json";
+const SERVER_FILE: &str = "server.json";
+const CIRCUIT_FILE: &str = "circuit.bin";
+
+/// What a client must know: how to turn an image into numbers, and the parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientPackage {
+    /// The parameter set.
+    pub parameters: ParametersLiteral,
+    /// Scale of the encrypted pixels.
+    pub input_scale: f64,
+    /// Shape of one image.
+    pub input: Shape,
+    /// A pixel enters as `(byte / 255 - mean[channel]) / std[channel]`.
+    pub mean: Vec<f32>,
+    /// See `mean`.
+    pub std: Vec<f32>,
+    /// Logits in a reply.
+    pub classes: usize,
+}
+
+/// What a server must know: the circuit and the parameters.
+#[derive(Clone, Debug)]
+pub struct ServerPackage {
+    /// The parameter set.
+    pub literal: ParametersLiteral,
+    /// Scale that uploads must have.
+    pub input_scale: f64,
+    /// The folded network.
+    pub circuit: Circuit,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServerFile {
+    parameters: ParametersLiteral,
+    input_scale: f64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope {
+    version: u32,
+    kind: String,
+    content: serde_json::Value,
+    blake3: String,
+}
+
+impl ClientPackage {
+    /// The client's part of a planned circuit.
+    pub fn new(circuit: &Circuit, plan: &Plan) -> Self {
+        Self {
+            parameters: plan.parameters.clone(),
+            input_scale: plan.input_scale,
+            input: circuit.input,
+            mean: circuit.mean.clone(),
+            std: circuit.std.clone(),
+            classes: circuit.classes,
+        }
+    }
+
+    /// The checked parameter set.
+    pub fn parameters(&self) -> Result<Parameters, EncryptedError> {
+        Ok(Parameters::new(self.parameters.clone())?)
+    }
+
+    /// Normalised pixels of `count` images, `[features, count]`: one row a feature, as the slots of one ciphertext.
+    pub fn features(&self, images: &Images, first: usize, count: usize) -> Vec<f64> {
+        let (length, plane) = (self.input.len(), self.input.height * self.input.width);
+        let mut values = Vec::with_capacity(length * count);
+        for feature in 0..length {
+            let (mean, std) = (f64::from(self.mean[feature / plane]), f64::from(self.std[feature / plane]));
+            values.extend((first..first + count).map(|image| {
+                let byte = images.pixels[image * length + feature];
+                (f64::from(byte) / 255.0 - mean) / std
+            }));
+        }
+        values
+    }
+
+    /// Reads a client folder.
+    pub fn read(folder: &Path) -> Result<Self, EncryptedError> {
+        let path = folder.join(CLIENT_FILE);
+        let package: Self = read_envelope(&path, "client")?;
+        package.check().map_err(|what| EncryptedError::File { path, what })?;
+        Ok(package)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let Shape { channels, height, width } = self.input;
+        let sides = 1..=4096;
+        if ![channels, height, width].iter().all(|side| sides.contains(side)) {
+            return Err(format!("an image of {channels}x{height}x{width} is not possible"));
+        }
+        if self.mean.len() != channels || self.std.len() != channels {
+            return Err(format!("{channels} means and deviations are needed, one a channel"));
+        }
+        if !self.mean.iter().all(|mean| mean.is_finite()) || !self.std.iter().all(|std| std.is_finite() && *std > 0.0) {
+            return Err("means must be finite and deviations positive".into());
+        }
+        if !(1..=65_536).contains(&self.classes) {
+            return Err(format!("{} classes are not possible", self.classes));
+        }
+        check_scale(self.input_scale)
+    }
+}
+
+impl ServerPackage {
+    /// The server's part of a planned circuit.
+    pub fn new(circuit: &Circuit, plan: &Plan) -> Self {
+        Self { literal: plan.parameters.clone(), input_scale: plan.input_scale, circuit: circuit.clone() }
+    }
+
+    /// The checked parameter set.
+    pub fn parameters(&self) -> Result<Parameters, EncryptedError> {
+        Ok(Parameters::new(self.literal.clone())?)
+    }
+
+    /// Reads a server folder.
+    pub fn read(folder: &Path) -> Result<Self, EncryptedError> {
+        let path = folder.join(SERVER_FILE);
+        let file: ServerFile = read_envelope(&path, "server")?;
+        check_scale(file.input_scale).map_err(|what| EncryptedError::File { path, what })?;
+        let circuit = Circuit::read(&folder.join(CIRCUIT_FILE))?;
+        Ok(Self { literal: file.parameters, input_scale: file.input_scale, circuit })
+    }
+}
+
+fn check_scale(scale: f64) -> Result<(), String> {
+    if scale.is_finite() && (1.0..=2f64.powi(50)).contains(&scale) {
+        Ok(())
+    } else {
+        Err(format!("the scale {scale} is outside 1 to 2^50"))
+    }
+}
+
+/// Writes `folder/client/` and `folder/server/` for a planned circuit.
+pub fn export(circuit: &Circuit, plan: &Plan, folder: &Path) -> Result<(), EncryptedError> {
+    let (client, server) = (folder.join("client"), folder.join("server"));
+    for folder in [&client, &server] {
+        fs::create_dir_all(folder).map_err(|error| file_error(folder, error))?;
+    }
+    write_envelope(&client.join(CLIENT_FILE), "client", &ClientPackage::new(circuit, plan))?;
+    circuit.write(&server.join(CIRCUIT_FILE))?;
+    let file = ServerFile { parameters: plan.parameters.clone(), input_scale: plan.input_scale };
+    write_envelope(&server.join(SERVER_FILE), "server", &file)
+}
+
+fn file_error(path: &Path, error: impl std::fmt::Display) -> EncryptedError {
+    EncryptedError::File { path: path.to_path_buf(), what: error.to_string() }
+}
+
+fn content_digest(content: &serde_json::Value) -> String {
+    // `Value` keeps its keys sorted: the text is the same however the file was laid out.
+    blake3::hash(content.to_string().as_bytes()).to_hex().to_string()
+}
+
+fn write_envelope(path: &Path, kind: &str, content: &impl Serialize) -> Result<(), EncryptedError> {
+    let content = serde_json::to_value(content).map_err(|error| file_error(path, error))?;
+    let envelope = Envelope { version: VERSION, kind: kind.into(), blake3: content_digest(&content), content };
+    let text = serde_json::to_string_pretty(&envelope).map_err(|error| file_error(path, error))?;
+    crate::files::write_whole(path, text.as_bytes()).map_err(|error| file_error(path, error))
+}
+
+fn read_envelope<T: DeserializeOwned>(path: &Path, kind: &str) -> Result<T, EncryptedError> {
+    let mut text = String::new();
+    let file = fs::File::open(path).map_err(|error| file_error(path, error))?;
+    let length = file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(|error| file_error(path, error))?;
+    if length as u64 > MAX_BYTES {
+        return Err(file_error(path, io::Error::other("the file is too large to be one of ours")));
+    }
+    let envelope: Envelope = serde_json::from_str(&text).map_err(|error| file_error(path, error))?;
+    if envelope.version != VERSION || envelope.kind != kind {
+        return Err(EncryptedError::File {
+            path: path.to_path_buf(),
+            what: format!("this is a {} file of version {}, not a {kind} file of version {VERSION}", envelope.kind, envelope.version),
+        });
+    }
+    if content_digest(&envelope.content) != envelope.blake3 {
+        return Err(file_error(path, "the digest does not match: the file was changed or cut short"));
+    }
+    serde_json::from_value(envelope.content).map_err(|error| file_error(path, error))
+}

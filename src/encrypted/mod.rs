@@ -1,0 +1,104 @@
+//! Evaluation of encrypted images: the [`Backend`] trait and its sides.
+//!
+//! `ckks` is the batched engine (one feature a ciphertext, one image a slot). `clear` has no ciphertexts at all: the integer simulator of
+//! [`crate::circuit`] is its whole answer. `tfhe` has its place here and is not built yet.
+
+pub mod ckks;
+
+use std::sync::atomic::AtomicBool;
+
+use crate::circuit::{Circuit, CircuitError, Plan};
+use crate::data::Images;
+use crate::results::{EncryptionSummary, Evaluation, LayerRow, Timing};
+use crate::spec::BackendName;
+
+/// What a backend is asked to evaluate.
+#[derive(Clone, Copy, Debug)]
+pub struct Job<'a> {
+    /// The folded network.
+    pub circuit: &'a Circuit,
+    /// Parameters, levels and scales for it.
+    pub plan: &'a Plan,
+    /// Test images; the first `count` are encrypted.
+    pub images: &'a Images,
+    /// How many images.
+    pub count: usize,
+    /// Threads; 0 means all cores.
+    pub threads: usize,
+    /// Set from outside to stop at the next layer.
+    pub stop: &'a AtomicBool,
+}
+
+/// What came back from real ciphertexts.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Decrypted logits of the first `count` images.
+    pub evaluation: Evaluation,
+    /// One row a circuit layer.
+    pub layers: Vec<LayerRow>,
+    /// Parameters and sizes.
+    pub encryption: EncryptionSummary,
+    /// Everything but `train_s`.
+    pub timing: Timing,
+}
+
+/// An engine that evaluates a circuit on encrypted images.
+pub trait Backend {
+    /// The name in specs.
+    fn name(&self) -> BackendName;
+
+    /// Makes fresh keys, encrypts, evaluates and decrypts.
+    fn evaluate(&self, job: &Job<'_>) -> Result<Outcome, EncryptedError>;
+}
+
+/// The engine of that name; none for `clear`, which encrypts nothing.
+pub fn backend(name: BackendName) -> Result<Option<Box<dyn Backend>>, EncryptedError> {
+    match name {
+        BackendName::Ckks => Ok(Some(Box::new(ckks::Batched))),
+        BackendName::Clear => Ok(None),
+        BackendName::Tfhe => Err(EncryptedError::BackendMissing("tfhe")),
+    }
+}
+
+/// What went wrong around ciphertexts.
+#[derive(Debug, thiserror::Error)]
+pub enum EncryptedError {
+    /// The engine is not part of this build.
+    #[error("the backend `{0}` is not part of this build\nhint: use `encryption.backend = \"ckks\"`, or \"clear\" for the simulator alone")]
+    BackendMissing(&'static str),
+    /// The engine refused.
+    #[error(transparent)]
+    Ckks(#[from] ::ckks::Error),
+    /// The circuit or the plan refused.
+    #[error(transparent)]
+    Circuit(#[from] CircuitError),
+    /// Client and server disagree, or the images are not what the network was trained on.
+    #[error("{what} is {found}, but {wanted} is needed")]
+    Mismatch {
+        /// Of what.
+        what: &'static str,
+        /// What is there.
+        found: String,
+        /// What should be.
+        wanted: String,
+    },
+    /// A file of an exported folder is not there, not readable, or not what it should be.
+    #[error("{}: {what}", path.display())]
+    File {
+        /// Which.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// The threads could not be started.
+    #[error("cannot start {threads} threads: {source}")]
+    Threads {
+        /// How many.
+        threads: usize,
+        /// Why not.
+        source: rayon::ThreadPoolBuildError,
+    },
+    /// Stopped by a signal.
+    #[error("stopped during the encrypted evaluation; the next run starts this stage again")]
+    Interrupted,
+}

@@ -1,0 +1,2 @@
+//! The `cryptodl` program.
+fn main() {}

@@ -1,0 +1,16 @@
+//! The differentiable pieces of a forward pass.
+//!
+//! A feature map is a matrix `[images * height * width, channels]` in memory order: one row a pixel (NHWC), so that batch norm and
+//! activations are the same code after a convolution and after a dense layer, and a convolution is one matrix product.
+
+mod conv;
+mod norm;
+mod polynomial;
+mod pool;
+mod range;
+
+pub(crate) use conv::{Windows, conv};
+pub(crate) use norm::{batch_norm, fixed_norm};
+pub(crate) use polynomial::{function, polynomial};
+pub(crate) use pool::{avg_pool, max_pool};
+pub(crate) use range::range_penalty;

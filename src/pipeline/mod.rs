@@ -1,0 +1,95 @@
+//! From a checked experiment to a folder of results: stages keyed by content, kept in a store, each whole or absent.
+
+mod memory;
+mod output;
+mod run;
+mod stages;
+mod store;
+mod tell;
+
+use std::path::PathBuf;
+
+pub use run::{RunOptions, RunOutcome, run};
+pub use stages::{Finished, Stage};
+pub use store::{Claim, Entry, Pending, Store, StoreError};
+
+use crate::circuit::CircuitError;
+use crate::data::DataError;
+use crate::encrypted::EncryptedError;
+use crate::model::ModelError;
+use crate::report::ReportError;
+use crate::results::ResultsError;
+use crate::train::TrainError;
+
+/// Why a run failed, and with which exit code.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// Data missing, incomplete or wrong.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// No polynomial of that kind.
+    #[error("cannot approximate the activation: {0}")]
+    Polynomial(#[from] polyapprox::Error),
+    /// Training stopped or diverged.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// The trained network could not be evaluated, saved or read.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// No circuit or no secure parameters.
+    #[error(transparent)]
+    Circuit(#[from] CircuitError),
+    /// The encrypted evaluation failed.
+    #[error(transparent)]
+    Encrypted(#[from] EncryptedError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A table could not be written or read.
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+    /// A chart or a page could not be written.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// The file system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A file of a finished stage or run is not what it should be.
+    #[error("{}: {what}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+impl PipelineError {
+    /// See `cli::exit`.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Data(error) => error.exit_code(),
+            Self::Encrypted(EncryptedError::BackendMissing(_)) => 3,
+            Self::Encrypted(EncryptedError::Interrupted) => 75,
+            Self::Train(TrainError::Interrupted { saved, .. }) => {
+                if *saved { 75 } else { 130 }
+            }
+            // The spec asks for what no secure parameter set can do.
+            Self::Polynomial(_) => 2,
+            Self::Circuit(error) if error.is_spec_error() => 2,
+            _ => 1,
+        }
+    }
+
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+}

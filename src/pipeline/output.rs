@@ -1,0 +1,205 @@
+//! The run's folder: made beside its place, filled, then put into place whole.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::PipelineError;
+use super::memory::peak_rss_bytes;
+use super::run::Made;
+use super::tell;
+use crate::data::Dataset;
+use crate::results::{
+    Accuracies, ActivationSummary, AgreementSummary, DataDigest, Evaluation, Manifest, Memory, NetworkSummary, PredictionTable, StageRecord,
+    Summary, Timing, tables, utc, write_json,
+};
+use crate::spec::Experiment;
+
+/// A folder under `runs/` that is not there until it is published.
+#[derive(Debug)]
+pub(super) struct RunFolder {
+    partial: tempfile::TempDir,
+    target: PathBuf,
+}
+
+impl RunFolder {
+    /// For `OUT/runs/NAME-ID`.
+    pub fn create(out: &Path, name: &str, id: &str) -> Result<Self, PipelineError> {
+        let runs = out.join("runs");
+        fs::create_dir_all(&runs).map_err(PipelineError::io("create the folder", &runs))?;
+        let partial = tempfile::Builder::new()
+            .prefix(&format!(".{name}-{id}-"))
+            .tempdir_in(&runs)
+            .map_err(PipelineError::io("create a folder in", &runs))?;
+        Ok(Self { partial, target: runs.join(format!("{name}-{id}")) })
+    }
+
+    /// The path of one of its files, before it is published.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.partial.path().join(name)
+    }
+
+    /// The folder before it is published.
+    pub fn path(&self) -> &Path {
+        self.partial.path()
+    }
+
+    /// Puts the folder into place; an older result of the same run makes room at the last moment.
+    pub fn publish(self) -> Result<PathBuf, PipelineError> {
+        let partial = self.partial.path();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // Temporary folders are private; results are for everybody to read.
+            fs::set_permissions(partial, fs::Permissions::from_mode(0o755)).map_err(PipelineError::io("open up", partial))?;
+        }
+        if self.target.exists() {
+            let old = tempfile::tempdir_in(self.target.parent().unwrap_or(Path::new("."))).map_err(PipelineError::io("replace", &self.target))?;
+            fs::rename(&self.target, old.path().join("old")).map_err(PipelineError::io("replace", &self.target))?;
+        }
+        fs::rename(partial, &self.target).map_err(PipelineError::io("put in place", &self.target))?;
+        let _ = self.partial.keep();
+        Ok(self.target)
+    }
+}
+
+/// Writes everything of the output contract but the log.
+pub(super) fn write(
+    folder: &RunFolder,
+    experiment: &Experiment,
+    made: &Made,
+    dataset: &Dataset,
+    command: &str,
+    started: SystemTime,
+) -> Result<Summary, PipelineError> {
+    let spec = experiment.to_toml();
+    fs::write(folder.file("spec.toml"), &spec).map_err(PipelineError::io("write", folder.file("spec.toml")))?;
+    let table = PredictionTable::from(&made.predictions);
+    let summary = summarize(experiment, made, &table);
+    let manifest = manifest(experiment, made, dataset, command, started);
+    write_json(&folder.file("summary.json"), &summary)?;
+    write_json(&folder.file("manifest.json"), &manifest)?;
+    tables::write_epochs(&folder.file("epochs.csv"), &made.epochs)?;
+    let layers = tell::layer_rows(made);
+    tables::write_layers(&folder.file("layers.csv"), &layers)?;
+    crate::model::save(&made.network, &folder.file("model.safetensors"))?;
+    made.circuit.write(&folder.file("circuit.bin"))?;
+    write_json(&folder.file("plan.json"), &made.plan)?;
+    write_json(&folder.file("ranges.json"), &tell::ranges(made))?;
+    let report = tell::report(experiment, made, dataset, &table, &summary, &manifest, layers, spec);
+    crate::report::write(&report, folder.path(), experiment.output.charts, experiment.output.report)?;
+    let table = if experiment.output.logits { table } else { table.without_logits() };
+    tables::write_predictions(&folder.file("predictions.parquet"), &table)?;
+    Ok(summary)
+}
+
+fn summarize(experiment: &Experiment, made: &Made, table: &PredictionTable) -> Summary {
+    let activation = &experiment.activation;
+    let record = made.encrypted.as_ref();
+    let timing = record.map(|record| record.timing.clone()).unwrap_or_default();
+    Summary {
+        name: experiment.name.clone(),
+        dataset: experiment.dataset.name.as_str().into(),
+        activation: ActivationSummary {
+            function: activation.function.as_str().into(),
+            method: if activation.coefficients.is_some() { "explicit".into() } else { activation.method.as_str().into() },
+            degree: activation.degree,
+            interval: [activation.interval.low(), activation.interval.high()],
+            coefficients: made.start.coefficients().to_vec(),
+        },
+        network: NetworkSummary {
+            depth: experiment.network.depth,
+            parameters: made.network.parameters(),
+            macs: made.circuit.macs(),
+            activations: made.circuit.activations(),
+        },
+        accuracy: Accuracies::of(table),
+        agreement: AgreementSummary::of(table),
+        encryption: record.map(|record| record.encryption.clone()),
+        timing: Timing { train_s: Some(made.train_seconds), ..timing },
+        memory: Memory { peak_rss_bytes: record.and_then(|record| record.peak_rss_bytes).or_else(peak_rss_bytes) },
+    }
+}
+
+fn manifest(experiment: &Experiment, made: &Made, dataset: &Dataset, command: &str, started: SystemTime) -> Manifest {
+    let mut manifest = Manifest::begin();
+    manifest.started = utc(started);
+    manifest.command = command.split(' ').map(str::to_owned).collect();
+    manifest.seeds.insert("experiment".into(), experiment.seed);
+    manifest.threads.insert("train".into(), experiment.train.threads);
+    if let Some(record) = &made.encrypted {
+        manifest.threads.insert("encrypted".into(), record.timing.threads);
+    }
+    manifest.stages = made
+        .stages
+        .iter()
+        .map(|stage| StageRecord { name: stage.stage.as_str().into(), key: stage.key.clone(), reused: stage.reused, seconds: stage.seconds })
+        .collect();
+    manifest.data.push(DataDigest {
+        name: experiment.dataset.name.as_str().into(),
+        algorithm: "blake3".into(),
+        digest: blake3::Hash::from_bytes(made.data_digest).to_hex().to_string(),
+    });
+    manifest.data.extend(dataset.files.iter().map(|file| DataDigest {
+        name: file.name.clone(),
+        algorithm: "sha256".into(),
+        digest: file.sha256.clone(),
+    }));
+    manifest.finish();
+    manifest
+}
+
+/// Logits as they lie in the store: classes (u32), then f32 values, little endian. The store keeps the digest.
+pub(super) fn write_logits(path: &Path, evaluation: &Evaluation) -> Result<(), PipelineError> {
+    let mut bytes = (evaluation.classes as u32).to_le_bytes().to_vec();
+    bytes.extend(evaluation.logits.iter().flat_map(|value| value.to_le_bytes()));
+    fs::write(path, bytes).map_err(PipelineError::io("write", path))
+}
+
+/// Reads what [`write_logits`] wrote.
+pub(super) fn read_logits(path: &Path) -> Result<Evaluation, PipelineError> {
+    let bytes = fs::read(path).map_err(PipelineError::io("read", path))?;
+    let (words, rest) = bytes.as_chunks::<4>();
+    let malformed = || PipelineError::Malformed { path: path.to_path_buf(), what: "these are not whole rows of logits".into() };
+    let (first, values) = words.split_first().ok_or_else(malformed)?;
+    let classes = u32::from_le_bytes(*first) as usize;
+    if classes == 0 || !rest.is_empty() || !values.len().is_multiple_of(classes) {
+        return Err(malformed());
+    }
+    Ok(Evaluation { classes, logits: values.iter().map(|word| f32::from_le_bytes(*word)).collect() })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logits_survive_and_broken_files_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.f32");
+        let evaluation = Evaluation { classes: 2, logits: vec![1.0, -2.5, f32::MIN_POSITIVE, 0.0] };
+        write_logits(&path, &evaluation).unwrap();
+        assert_eq!(read_logits(&path).unwrap(), evaluation);
+        let bytes = fs::read(&path).unwrap();
+        for end in [0, 3, bytes.len() - 1, bytes.len() - 4] {
+            fs::write(&path, &bytes[..end]).unwrap();
+            assert!(read_logits(&path).is_err(), "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn a_run_folder_is_absent_until_it_is_whole_and_then_replaces_the_old_one() {
+        let out = tempfile::tempdir().unwrap();
+        for text in ["old", "new"] {
+            let folder = RunFolder::create(out.path(), "name", "0123").unwrap();
+            fs::write(folder.file("a"), text).unwrap();
+            let path = folder.publish().unwrap();
+            assert!(path.ends_with("runs/name-0123"));
+            assert_eq!(fs::read_to_string(path.join("a")).unwrap(), text);
+            assert_eq!(fs::read_dir(out.path().join("runs")).unwrap().count(), 1);
+        }
+        drop(RunFolder::create(out.path(), "other", "0123").unwrap());
+        assert_eq!(fs::read_dir(out.path().join("runs")).unwrap().count(), 1);
+    }
+}

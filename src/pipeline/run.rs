@@ -1,0 +1,288 @@
+//! One run: every stage from the store or made now, then a folder of results.
+
+use std::cell::OnceCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use polyapprox::Polynomial;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::memory::peak_rss_bytes;
+use super::output;
+use super::stages::{Finished, Keys, Stage};
+use super::store::{Claim, Entry, Pending, Store};
+use super::PipelineError;
+use crate::circuit::{self, Circuit, Plan};
+use crate::data::{self, DataDirs, Dataset};
+use crate::encrypted::{self, Job};
+use crate::model::{self, PreActivation, TrainedNetwork};
+use crate::results::{EncryptionSummary, EpochRow, Evaluation, LayerRow, Predictions, Summary, Timing};
+use crate::spec::{BackendName, Experiment};
+use crate::train::{self, Activations};
+
+/// Images per step of the evaluations in the clear.
+const EVALUATION_BATCH: usize = 500;
+/// Training images on which the ranges of the pre-activations are measured.
+const RANGE_IMAGES: usize = 20_000;
+
+/// How to run.
+#[derive(Debug)]
+pub struct RunOptions<'a> {
+    /// The output folder: `runs/` and `store/` lie in it.
+    pub out: &'a Path,
+    /// Where data sets are looked for.
+    pub data: &'a DataDirs,
+    /// Stages to run again even if the store has them.
+    pub force: &'a [Stage],
+    /// Set from outside to stop.
+    pub stop: &'a AtomicBool,
+    /// The command line, for the manifest.
+    pub command: &'a str,
+}
+
+/// What a run left.
+#[derive(Debug)]
+pub struct RunOutcome {
+    /// The run's folder.
+    pub folder: PathBuf,
+    /// The same as `summary.json`.
+    pub summary: Summary,
+    /// How each stage came to its result.
+    pub stages: Vec<Finished>,
+}
+
+/// Everything that the stages made: what tables, charts and reports are written from.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub start: Polynomial,
+    pub keys: Keys,
+    pub data_digest: [u8; 32],
+    pub network: TrainedNetwork,
+    pub epochs: Vec<EpochRow>,
+    pub train_seconds: f64,
+    pub train_ranges: Vec<PreActivation>,
+    pub test_ranges: Vec<PreActivation>,
+    pub circuit: Circuit,
+    pub plan: Plan,
+    pub predictions: Predictions,
+    pub encrypted: Option<EncryptedRecord>,
+    pub stages: Vec<Finished>,
+}
+
+/// `outcome.json` of the encrypted stage.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct EncryptedRecord {
+    pub encryption: EncryptionSummary,
+    pub timing: Timing,
+    pub layers: Vec<LayerRow>,
+    pub peak_rss_bytes: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TrainRecord {
+    epochs: Vec<EpochRow>,
+    seconds: f64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Ranges {
+    train: Vec<PreActivation>,
+    test: Vec<PreActivation>,
+}
+
+/// Runs the experiment. `attach_log` is given the path of `log.jsonl` as soon as there is a folder for it.
+pub fn run(
+    experiment: &Experiment,
+    options: &RunOptions<'_>,
+    attach_log: &dyn Fn(&Path) -> std::io::Result<()>,
+) -> Result<RunOutcome, PipelineError> {
+    let started = std::time::SystemTime::now();
+    let start = starting_polynomial(experiment)?;
+    // What cannot be encrypted is refused before hours of training.
+    if experiment.encryption.backend == BackendName::Ckks {
+        circuit::plan_shape(experiment)?;
+    }
+    let backend = encrypted::backend(experiment.encryption.backend)?;
+    let data_digest = data::verify(&experiment.dataset, experiment.seed, options.data)?;
+    let keys = Keys::new(experiment, &data_digest, start.coefficients())?;
+    let folder = output::RunFolder::create(options.out, &experiment.name, &keys.run_id(experiment)?)?;
+    attach_log(&folder.file("log.jsonl")).map_err(PipelineError::io("create", folder.file("log.jsonl")))?;
+    tracing::info!(name = %experiment.name, seed = experiment.seed, dataset = experiment.dataset.name.as_str(), "run");
+
+    let store = Store::open(&options.out.join("store"))?;
+    let mut stages = Stages { store: &store, options, finished: Vec::new() };
+    let loaded = OnceCell::new();
+    let dataset = || -> Result<&Dataset, PipelineError> {
+        if let Some(dataset) = loaded.get() {
+            return Ok(dataset);
+        }
+        let dataset = data::load(&experiment.dataset, experiment.seed, options.data)?;
+        Ok(loaded.get_or_init(|| dataset))
+    };
+
+    let train_one = |stage: Stage, key: &str, activations: Activations<'_>, stages: &mut Stages<'_>| {
+        let scratch = store.scratch(stage.as_str(), key);
+        let entry = stages.make(stage, key, &|pending| {
+            let outcome = train::train(experiment, dataset()?, activations, &scratch, options.stop)?;
+            model::save(&outcome.network, &pending.file("model.safetensors"))?;
+            write_json(&pending.file("train.json"), &TrainRecord { epochs: outcome.epochs, seconds: outcome.seconds })
+        })?;
+        // The checkpoints have done their work; that they are gone changes nothing.
+        let _ = fs::remove_dir_all(&scratch);
+        let record: TrainRecord = read_json(&entry.file("train.json"))?;
+        Ok::<_, PipelineError>((model::load(&entry.file("model.safetensors"))?, record))
+    };
+    let (network, trained) = train_one(Stage::Train, &keys.train, Activations::Polynomial(&start), &mut stages)?;
+    let original = match &keys.original {
+        Some(key) => Some(train_one(Stage::Original, key, Activations::Original, &mut stages)?),
+        None => None,
+    };
+
+    let plaintext = stages.make(Stage::Plaintext, &keys.plaintext, &|pending| {
+        let (dataset, interval) = (dataset()?, experiment.activation.interval);
+        let first = dataset.train.first(RANGE_IMAGES);
+        let ranges = Ranges {
+            train: model::pre_activations(&network, &first, interval)?,
+            test: model::pre_activations(&network, &dataset.test, interval)?,
+        };
+        write_json(&pending.file("ranges.json"), &ranges)?;
+        output::write_logits(&pending.file("polynomial.f32"), &model::logits(&network, &dataset.test, EVALUATION_BATCH)?)?;
+        if let Some((original, _)) = &original {
+            output::write_logits(&pending.file("original.f32"), &model::logits(original, &dataset.test, EVALUATION_BATCH)?)?;
+        }
+        Ok(())
+    })?;
+    let ranges: Ranges = read_json(&plaintext.file("ranges.json"))?;
+
+    let folded = stages.make(Stage::Circuit, &keys.circuit, &|pending| {
+        let test = &dataset()?.test;
+        let circuit = circuit::fold(&network, &ranges.train, experiment.encryption.weight_bits)?;
+        let plan = circuit::plan(&circuit, &experiment.encryption)?;
+        output::write_logits(&pending.file("circuit.f32"), &circuit::simulate(&circuit, &plan, test, None)?)?;
+        output::write_logits(&pending.file("simulated.f32"), &circuit::simulate(&circuit, &plan, test, Some(experiment.seed))?)?;
+        circuit.write(&pending.file("circuit.bin"))?;
+        write_json(&pending.file("plan.json"), &plan)
+    })?;
+    let circuit = Circuit::read(&folded.file("circuit.bin"))?;
+    let plan: Plan = read_json(&folded.file("plan.json"))?;
+
+    let encrypted = match &backend {
+        None => None,
+        Some(backend) => Some(stages.make(Stage::Encrypted, &keys.encrypted, &|pending| {
+            let job = Job {
+                circuit: &circuit,
+                plan: &plan,
+                images: &dataset()?.test,
+                count: experiment.encryption.images,
+                threads: experiment.encryption.threads,
+                stop: options.stop,
+            };
+            let outcome = backend.evaluate(&job)?;
+            output::write_logits(&pending.file("encrypted.f32"), &outcome.evaluation)?;
+            let record = EncryptedRecord {
+                encryption: outcome.encryption,
+                timing: outcome.timing,
+                layers: outcome.layers,
+                peak_rss_bytes: peak_rss_bytes(),
+            };
+            write_json(&pending.file("outcome.json"), &record)
+        })?),
+    };
+
+    let mut evaluations: Vec<(String, Evaluation)> = Vec::new();
+    let mut take = |name: &str, entry: &Entry| -> Result<(), PipelineError> {
+        evaluations.push((name.into(), output::read_logits(&entry.file(&format!("{name}.f32")))?));
+        Ok(())
+    };
+    if original.is_some() {
+        take("original", &plaintext)?;
+    }
+    take("polynomial", &plaintext)?;
+    take("circuit", &folded)?;
+    take("simulated", &folded)?;
+    if let Some(entry) = &encrypted {
+        take("encrypted", entry)?;
+    }
+    let mut epochs = trained.epochs;
+    epochs.extend(original.map(|(_, record)| record.epochs).unwrap_or_default());
+    let made = Made {
+        start,
+        keys,
+        data_digest,
+        network,
+        epochs,
+        train_seconds: trained.seconds,
+        train_ranges: ranges.train,
+        test_ranges: ranges.test,
+        circuit,
+        plan,
+        predictions: Predictions { labels: dataset()?.test.labels.clone(), evaluations },
+        encrypted: encrypted.map(|entry| read_json(&entry.file("outcome.json"))).transpose()?,
+        stages: stages.finished,
+    };
+    let summary = output::write(&folder, experiment, &made, dataset()?, options.command, started)?;
+    let path = folder.publish()?;
+    Ok(RunOutcome { folder: path, summary, stages: made.stages })
+}
+
+/// The polynomial that the spec asks for.
+pub(super) fn starting_polynomial(experiment: &Experiment) -> Result<Polynomial, PipelineError> {
+    let activation = &experiment.activation;
+    match &activation.coefficients {
+        Some(coefficients) => Ok(Polynomial::new(coefficients.clone())?),
+        None => {
+            let fit = polyapprox::approximate(activation.function, activation.method, activation.degree, activation.interval)?;
+            Ok(fit.polynomial)
+        }
+    }
+}
+
+struct Stages<'a> {
+    store: &'a Store,
+    options: &'a RunOptions<'a>,
+    finished: Vec<Finished>,
+}
+
+impl Stages<'_> {
+    fn make(
+        &mut self,
+        stage: Stage,
+        key: &str,
+        work: &dyn Fn(&Pending) -> Result<(), PipelineError>,
+    ) -> Result<Entry, PipelineError> {
+        let force = self.options.force.contains(&stage);
+        let (entry, reused) = match self.store.claim(stage.as_str(), key, force)? {
+            Claim::Done(entry) => {
+                tracing::info!(stage = stage.as_str(), key = &key[..8], "reused from the store");
+                (entry, true)
+            }
+            Claim::Make(pending) => {
+                tracing::info!(stage = stage.as_str(), key = &key[..8], "started");
+                let start = Instant::now();
+                work(&pending)?;
+                let entry = pending.finish(start.elapsed().as_secs_f64())?;
+                tracing::info!(stage = stage.as_str(), seconds = entry.seconds, "finished");
+                (entry, false)
+            }
+        };
+        self.finished.push(Finished { stage, key: key.into(), reused, seconds: entry.seconds });
+        Ok(entry)
+    }
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), PipelineError> {
+    let text = serde_json::to_vec_pretty(value).map_err(|error| malformed(path, error))?;
+    fs::write(path, text).map_err(PipelineError::io("write", path))
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, PipelineError> {
+    let text = fs::read(path).map_err(PipelineError::io("read", path))?;
+    serde_json::from_slice(&text).map_err(|error| malformed(path, error))
+}
+
+fn malformed(path: &Path, error: serde_json::Error) -> PipelineError {
+    PipelineError::Malformed { path: path.to_path_buf(), what: error.to_string() }
+}

@@ -1,0 +1,115 @@
+//! The stages of a run and their keys.
+//!
+//! key = BLAKE3(stage, version of its code, its checked inputs, keys of the stages before it, digest of the data). The git commit is
+//! recorded in the manifest, not hashed: a stage's version is raised by hand when its meaning changes.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::PipelineError;
+use crate::spec::{ContentKey, Experiment, TrainSpec};
+
+/// A stage that the store keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Training with the polynomial.
+    Train,
+    /// Training with the original activation.
+    Original,
+    /// Logits in the clear, and the ranges of the pre-activations.
+    Plaintext,
+    /// Folding, planning and the clear simulator.
+    Circuit,
+    /// Real ciphertexts.
+    Encrypted,
+}
+
+/// How one stage came to its result.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finished {
+    /// Which.
+    pub stage: Stage,
+    /// Its key.
+    pub key: String,
+    /// Whether the store had it.
+    pub reused: bool,
+    /// Seconds it took when it ran.
+    pub seconds: f64,
+}
+
+impl Stage {
+    /// The name in the store and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Original => "original",
+            Self::Plaintext => "plaintext",
+            Self::Circuit => "circuit",
+            Self::Encrypted => "encrypted",
+        }
+    }
+
+    /// Raised when the stage's code changes what it computes.
+    const fn version(self) -> u32 {
+        match self {
+            Self::Train | Self::Original | Self::Plaintext | Self::Circuit | Self::Encrypted => 1,
+        }
+    }
+
+    fn key(self, inputs: Value) -> Result<String, PipelineError> {
+        content_key(&json!({ "stage": self.as_str(), "version": self.version(), "inputs": inputs }))
+    }
+}
+
+fn content_key(value: &Value) -> Result<String, PipelineError> {
+    let key = ContentKey::of(value).map_err(|error| PipelineError::Malformed { path: "the stage's inputs".into(), what: error.to_string() })?;
+    Ok(key.to_string())
+}
+
+/// The keys of all stages of one experiment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Keys {
+    /// See [`Stage::Train`].
+    pub train: String,
+    /// See [`Stage::Original`]; none without a baseline.
+    pub original: Option<String>,
+    /// See [`Stage::Plaintext`].
+    pub plaintext: String,
+    /// See [`Stage::Circuit`].
+    pub circuit: String,
+    /// See [`Stage::Encrypted`].
+    pub encrypted: String,
+}
+
+impl Keys {
+    /// For an experiment on data of that digest, starting from that polynomial.
+    pub fn new(experiment: &Experiment, data: &[u8; 32], coefficients: &[f64]) -> Result<Self, PipelineError> {
+        let data = blake3::Hash::from_bytes(*data).to_hex().to_string();
+        // What the baseline flag asks for is a stage of its own and does not change the polynomial's training.
+        let train = json!({ "recipe": TrainSpec { baseline: false, ..experiment.train }, "seed": experiment.seed });
+        let images = json!({ "dataset": experiment.dataset, "data": data });
+        let interval = experiment.activation.interval;
+        let trained = Stage::Train.key(json!([
+            images,
+            experiment.network,
+            train,
+            { "coefficients": coefficients, "degree": experiment.activation.degree, "interval": interval, "trainable": experiment.activation.trainable },
+        ]))?;
+        let original = match experiment.train.baseline {
+            true => Some(Stage::Original.key(json!([images, experiment.network, train, experiment.activation.function, interval]))?),
+            false => None,
+        };
+        let plaintext = Stage::Plaintext.key(json!([trained, original, interval]))?;
+        let encryption = &experiment.encryption;
+        // Images and threads do not change the circuit, and the security level is the only one there is.
+        let circuit = Stage::Circuit.key(json!([trained, encryption.weight_bits, encryption.scale_bits, encryption.security_bits, experiment.seed]))?;
+        let encrypted = Stage::Encrypted.key(json!([circuit, encryption]))?;
+        Ok(Self { train: trained, original, plaintext, circuit, encrypted })
+    }
+
+    /// Eight characters that tell runs apart: of everything that a run's folder depends on.
+    pub fn run_id(&self, experiment: &Experiment) -> Result<String, PipelineError> {
+        Ok(content_key(&json!([self, experiment]))?.chars().take(8).collect())
+    }
+}

@@ -1,0 +1,50 @@
+//! The look of all charts: colours, type sizes, margins.
+//!
+//! Series take the colours of Okabe and Ito ("Color Universal Design", 2008), which readers with any kind of colour vision can tell apart.
+//! One thing has one colour in every chart. `html.rs` maps the inks below to other values on dark pages, so no chart may use another one.
+
+use plotters::style::RGBColor;
+
+/// Text.
+pub(super) const INK: RGBColor = RGBColor(0x1F, 0x29, 0x33);
+/// Secondary text.
+pub(super) const MUTED: RGBColor = RGBColor(0x5F, 0x6B, 0x7A);
+/// Axes.
+pub(super) const AXIS: RGBColor = RGBColor(0x9A, 0xA5, 0xB1);
+/// Grid lines and empty marks.
+pub(super) const GRID: RGBColor = RGBColor(0xE3, 0xE7, 0xEC);
+/// The page.
+pub(super) const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
+/// Text on a dark mark.
+pub(super) const ON_DARK: RGBColor = RGBColor(0xFE, 0xFE, 0xFE);
+/// Histograms of measured inputs.
+pub(super) const MEASURED: RGBColor = RGBColor(0xC3, 0xCC, 0xD6);
+
+/// The original activation and its network.
+pub(super) const ORIGINAL: RGBColor = RGBColor(0xE6, 0x9F, 0x00);
+/// The polynomial and its network.
+pub(super) const POLYNOMIAL: RGBColor = RGBColor(0x00, 0x72, 0xB2);
+/// Ciphertexts, and their error.
+pub(super) const ENCRYPTED: RGBColor = RGBColor(0x00, 0x9E, 0x73);
+/// Errors and warnings.
+pub(super) const WRONG: RGBColor = RGBColor(0xD5, 0x5E, 0x00);
+/// Margins of decisions.
+pub(super) const MARGIN: RGBColor = RGBColor(0xCC, 0x79, 0xA7);
+/// Layers that are neither linear nor polynomial.
+pub(super) const OTHER: RGBColor = RGBColor(0x56, 0xB4, 0xE9);
+
+/// The title of a figure, in px like all sizes here.
+pub(super) const TITLE: f64 = 17.0;
+/// The line below it.
+pub(super) const SUBTITLE: f64 = 12.5;
+/// Names of panels and axes, labels of series.
+pub(super) const LABEL: f64 = 12.5;
+/// Tick labels and notes.
+pub(super) const SMALL: f64 = 11.0;
+
+/// Width of a figure.
+pub(super) const WIDTH: f64 = 960.0;
+/// Space around a figure.
+pub(super) const PAD: f64 = 20.0;
+/// Space that title and subtitle take at the top.
+pub(super) const HEADER: f64 = 68.0;

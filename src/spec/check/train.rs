@@ -1,0 +1,62 @@
+//! `[train]`: the optimiser, the schedule and what is held out.
+
+use super::augment;
+use super::field::{choice, flag, label, real, whole};
+use crate::spec::error::Problem;
+use crate::spec::raw::RawTrain;
+use crate::spec::{DatasetSpec, Optimizer, TrainSpec};
+
+const MAX_EPOCHS: usize = 10_000;
+const MAX_BATCH: usize = 65_536;
+const MAX_THREADS: usize = 1024;
+/// Default number of images held out, and used for recalibration.
+const HELD_OUT: usize = 5000;
+
+pub(super) fn check(raw: &RawTrain, dataset: &DatasetSpec) -> Result<TrainSpec, Problem> {
+    let images = dataset.train.unwrap_or_else(|| dataset.name.counts().0);
+    let held_out = HELD_OUT.min(images / 10);
+    let validation = whole(
+        &raw.validation,
+        "train.validation",
+        held_out,
+        0..=images - 1,
+    )
+    .map_err(|problem| {
+        problem.help(format!(
+            "of {images} training images some must be left to train on; the default is {held_out}"
+        ))
+    })?;
+    let left = images - validation;
+    let batch = whole(&raw.batch, "train.batch", left.min(128), 1..=MAX_BATCH)?;
+    if batch > left {
+        return Err(Problem::new("a batch needs more images than there are")
+            .at_some(label(&raw.batch), format!("{batch} images a batch"))
+            .at_some(
+                label(&raw.validation),
+                format!("{validation} images held out"),
+            )
+            .help(format!(
+                "{images} training images less {validation} for validation leave {left}"
+            )));
+    }
+    Ok(TrainSpec {
+        epochs: whole(&raw.epochs, "train.epochs", 8, 1..=MAX_EPOCHS)?,
+        batch,
+        optimizer: choice(&raw.optimizer, "train.optimizer", Optimizer::Adamw)?,
+        learning_rate: real(&raw.learning_rate, "train.learning_rate", 3e-3, 1e-9..=10.0)?,
+        weight_decay: real(&raw.weight_decay, "train.weight_decay", 0.01, 0.0..=1.0)?,
+        momentum: real(&raw.momentum, "train.momentum", 0.9, 0.0..=0.9999)?,
+        warmup: real(&raw.warmup, "train.warmup", 0.1, 0.0..=0.9)?,
+        label_smoothing: real(&raw.label_smoothing, "train.label_smoothing", 0.05, 0.0..=0.9)?,
+        ema: real(&raw.ema, "train.ema", 0.998, 0.0..=0.999_999)?,
+        clip_norm: real(&raw.clip_norm, "train.clip_norm", 2.0, 0.0..=1e6)?,
+        range_penalty: real(&raw.range_penalty, "train.range_penalty", 0.01, 0.0..=1e3)?,
+        validation,
+        recalibrate: whole(&raw.recalibrate, "train.recalibrate", HELD_OUT.min(left), 0..=left).map_err(|problem| {
+            problem.help(format!("{left} training images are left beside the validation split; 0 keeps the running statistics"))
+        })?,
+        baseline: flag(&raw.baseline, false),
+        threads: whole(&raw.threads, "train.threads", 0, 0..=MAX_THREADS)?,
+        augment: augment::check(raw.augment.as_ref(), dataset.name)?,
+    })
+}

@@ -1,0 +1,134 @@
+//! What is wrong with a spec: one diagnostic that underlines the place and says what would be right.
+
+use miette::{Diagnostic, LabeledSpan, NamedSource};
+use std::ops::Range;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why there is no [`Experiment`](super::Experiment).
+#[derive(Debug, Error, Diagnostic)]
+pub enum SpecError {
+    /// The file cannot be read.
+    #[error("cannot read the spec {}", path.display())]
+    #[diagnostic(help(
+        "a spec is a TOML file with at least `name` and `dataset.name`; `configs/` holds examples"
+    ))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file is far bigger than any spec.
+    #[error("{} has more than {limit} bytes: that is no spec", path.display())]
+    #[diagnostic(help("a spec is a TOML file of a few hundred bytes; is this the right file?"))]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The largest size that is read, bytes.
+        limit: u64,
+    },
+    /// The file is not text.
+    #[error("{} is not UTF-8 text: byte {at} (line {line}) fits no character", path.display())]
+    #[diagnostic(help(
+        "a spec is a TOML file, and TOML is UTF-8; save it as UTF-8, or check that it is the right file"
+    ))]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// Offset of the first byte that fits no character.
+        at: usize,
+        /// Its line, from 1.
+        line: usize,
+    },
+    /// The text is no legal spec.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Invalid(Box<Invalid>),
+}
+
+/// A spec, or an override of it, that is not legal TOML or asks for something that cannot be.
+#[derive(Debug, Error, Diagnostic)]
+#[error("{message}")]
+pub struct Invalid {
+    message: String,
+    #[source_code]
+    code: NamedSource<String>,
+    #[label(collection)]
+    labels: Vec<LabeledSpan>,
+    #[help]
+    help: Option<String>,
+}
+
+impl SpecError {
+    /// Exit code of a program that ends with this error: 2, the spec or the arguments are wrong.
+    pub const fn exit_code(&self) -> u8 {
+        2
+    }
+}
+
+/// What a check found, before it is known in which text (the file, or an override) its spans lie.
+#[derive(Debug)]
+pub(super) struct Problem {
+    pub message: String,
+    /// The first one is where the fault is, the others are what it clashes with.
+    pub labels: Vec<(Range<usize>, String)>,
+    pub help: Option<String>,
+}
+
+impl Problem {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            labels: Vec::new(),
+            help: None,
+        }
+    }
+
+    /// Underlines `span`, with `label` below.
+    pub fn at(mut self, span: Range<usize>, label: impl Into<String>) -> Self {
+        self.labels.push((span, label.into()));
+        self
+    }
+
+    /// Underlines `span` where there is one: a default has no place in the text.
+    pub fn at_some(self, span: Option<Range<usize>>, label: impl Into<String>) -> Self {
+        match span {
+            Some(span) => self.at(span, label),
+            None => self,
+        }
+    }
+
+    /// Says what would be right.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The diagnostic, on `text` called `name`, whose first byte is byte `base` of the spans. Labels outside are left out.
+    pub fn on(self, name: &str, text: &str, base: usize) -> SpecError {
+        let end = base + text.len();
+        let labels = self
+            .labels
+            .into_iter()
+            .filter(|(span, _)| base <= span.start && span.start <= end);
+        let labels = labels.map(|(span, label)| {
+            let (start, end) = visible(text, span.start - base, span.end.min(end) - base);
+            LabeledSpan::new(Some(label), start, end - start)
+        });
+        SpecError::Invalid(Box::new(Invalid {
+            message: self.message,
+            labels: labels.collect(),
+            code: NamedSource::new(name, text.to_owned()),
+            help: self.help,
+        }))
+    }
+}
+
+/// A place at the end of the text has no character to underline: the last one serves.
+fn visible(text: &str, start: usize, end: usize) -> (usize, usize) {
+    match text.char_indices().next_back() {
+        Some((last, _)) if start >= text.len() => (last, text.len()),
+        _ => (start, end.max(start)),
+    }
+}

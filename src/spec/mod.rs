@@ -1,0 +1,26 @@
+//! The specification: TOML text becomes a raw struct with spans, then, checked once, an immutable [`Experiment`].
+//!
+//! ```text
+//! text + overrides -> source (one text, spans) -> keys (unknown keys) -> raw (serde) -> check -> Experiment
+//! ```
+//! Every error is one [`SpecError`]: it underlines what is wrong and says what would be right.
+
+mod check;
+mod error;
+mod experiment;
+mod key;
+mod keys;
+mod layers;
+mod overrides;
+mod raw;
+mod read;
+mod resolved;
+mod size;
+mod source;
+#[cfg(test)]
+mod tests;
+
+pub use error::{Invalid, SpecError};
+pub use experiment::*;
+pub use key::{ContentKey, canonical_json};
+pub use read::MAX_BYTES;

@@ -1,0 +1,194 @@
+//! The resolved spec: every default written out, and equal to the experiment when parsed again.
+
+use super::{AugmentSpec, Experiment, LayerSpec, Trainable};
+use std::fmt::{self, Display, Write};
+
+impl Experiment {
+    /// This experiment as a spec with every key. The layers are written in full, with their batch norms, whatever made them.
+    pub fn to_toml(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = write(self, &mut text);
+        text
+    }
+}
+
+/// A number that TOML reads back to the same bits.
+fn real(value: f64) -> impl Display {
+    // `Debug` of a float is its shortest exact form and always has a point or an exponent.
+    fmt::from_fn(move |f| write!(f, "{value:?}"))
+}
+
+fn reals(values: &[f64]) -> String {
+    let values: Vec<String> = values
+        .iter()
+        .map(|&value| real(value).to_string())
+        .collect();
+    format!("[{}]", values.join(", "))
+}
+
+fn write(experiment: &Experiment, text: &mut String) -> fmt::Result {
+    let Experiment {
+        name,
+        seed,
+        dataset,
+        activation,
+        network,
+        train,
+        encryption,
+        output,
+    } = experiment;
+    // A checked name needs no escapes.
+    writeln!(text, "name = \"{name}\"\nseed = {seed}\n")?;
+
+    writeln!(text, "[dataset]\nname = \"{}\"", dataset.name.as_str())?;
+    let (all_train, all_test) = dataset.name.counts();
+    writeln!(
+        text,
+        "train = {}\ntest = {}\n",
+        dataset.train.unwrap_or(all_train),
+        dataset.test.unwrap_or(all_test)
+    )?;
+
+    writeln!(
+        text,
+        "[activation]\nfunction = \"{}\"",
+        activation.function.as_str()
+    )?;
+    match &activation.coefficients {
+        Some(coefficients) => writeln!(text, "coefficients = {}", reals(coefficients))?,
+        None => writeln!(
+            text,
+            "method = \"{}\"\ndegree = {}",
+            activation.method.as_str(),
+            activation.degree
+        )?,
+    }
+    writeln!(
+        text,
+        "interval = {}",
+        reals(&[activation.interval.low(), activation.interval.high()])
+    )?;
+    let trainable = match activation.trainable {
+        Trainable::Fixed => "false",
+        Trainable::Layer => "\"layer\"",
+        Trainable::Channel => "\"channel\"",
+    };
+    writeln!(text, "trainable = {trainable}\n")?;
+
+    writeln!(
+        text,
+        "[network]\n# {} convolutions, {} weights",
+        network.depth,
+        network.parameters()
+    )?;
+    // The list has its batch norms already.
+    writeln!(text, "batch_norm = false\nlayers = [")?;
+    for (layer, shape) in network.layers.iter().zip(&network.shapes) {
+        writeln!(
+            text,
+            "    {{ {} }}, # {}x{}x{}",
+            keys(layer),
+            shape.channels,
+            shape.height,
+            shape.width
+        )?;
+    }
+    writeln!(text, "]\n")?;
+
+    writeln!(
+        text,
+        "[train]\nepochs = {}\nbatch = {}\noptimizer = \"{}\"",
+        train.epochs,
+        train.batch,
+        train.optimizer.as_str()
+    )?;
+    for (key, value) in [
+        ("learning_rate", train.learning_rate),
+        ("weight_decay", train.weight_decay),
+        ("momentum", train.momentum),
+        ("warmup", train.warmup),
+        ("label_smoothing", train.label_smoothing),
+        ("ema", train.ema),
+        ("clip_norm", train.clip_norm),
+        ("range_penalty", train.range_penalty),
+    ] {
+        writeln!(text, "{key} = {}", real(value))?;
+    }
+    writeln!(
+        text,
+        "validation = {}\nrecalibrate = {}",
+        train.validation, train.recalibrate
+    )?;
+    writeln!(
+        text,
+        "baseline = {}\nthreads = {}\n",
+        train.baseline, train.threads
+    )?;
+
+    let AugmentSpec {
+        rotation,
+        scale,
+        shift,
+        shear,
+        elastic,
+        crop,
+        flip,
+        cutout,
+    } = train.augment;
+    writeln!(text, "[train.augment]")?;
+    for (key, value) in [
+        ("rotation", rotation),
+        ("scale", scale),
+        ("shift", shift),
+        ("shear", shear),
+        ("elastic", elastic),
+    ] {
+        writeln!(text, "{key} = {}", real(value))?;
+    }
+    writeln!(text, "crop = {crop}\nflip = {flip}\ncutout = {cutout}\n")?;
+
+    writeln!(
+        text,
+        "[encryption]\nbackend = \"{}\"\nsecurity_bits = {}",
+        encryption.backend.as_str(),
+        encryption.security_bits
+    )?;
+    writeln!(
+        text,
+        "images = {}\nthreads = {}",
+        encryption.images, encryption.threads
+    )?;
+    writeln!(
+        text,
+        "weight_bits = {}\nscale_bits = {}\n",
+        encryption.weight_bits, encryption.scale_bits
+    )?;
+
+    writeln!(
+        text,
+        "[output]\ncharts = {}\nreport = {}\nlogits = {}",
+        output.charts, output.report, output.logits
+    )
+}
+
+fn keys(layer: &LayerSpec) -> String {
+    let kind = layer.as_str();
+    match layer {
+        LayerSpec::Conv {
+            channels,
+            kernel,
+            stride,
+            padding,
+        } => {
+            format!(
+                "type = \"{kind}\", channels = {channels}, kernel = {kernel}, stride = {stride}, padding = {padding}"
+            )
+        }
+        LayerSpec::AvgPool { size, stride } | LayerSpec::MaxPool { size, stride } => {
+            format!("type = \"{kind}\", size = {size}, stride = {stride}")
+        }
+        LayerSpec::Dense { units } => format!("type = \"{kind}\", units = {units}"),
+        LayerSpec::BatchNorm | LayerSpec::Activation => format!("type = \"{kind}\""),
+    }
+}
