@@ -1,2 +1,7 @@
 //! The `cryptodl` program.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cryptodl::cli::main()
+}

@@ -14,7 +14,8 @@ impl Progress {
     /// Starts a bar of `total` steps, each called `unit` (`images`, `ciphertexts`, ...).
     pub fn start(what: &str, total: u64, unit: &str) -> Self {
         let span = tracing::info_span!("progress", what, indicatif.pb_show = tracing::field::Empty);
-        let template = format!("{{msg:24}} {{bar:32}} {{pos}}/{{len}} {unit} {{per_sec}} {{eta}} left");
+        let template =
+            format!("{{msg:24}} {{bar:32}} {{pos}}/{{len}} {unit} {{per_sec}} {{eta}} left");
         if let Ok(style) = ProgressStyle::with_template(&template) {
             span.pb_set_style(&style);
         }

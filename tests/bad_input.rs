@@ -12,13 +12,41 @@ const MNIST: &str = "name = \"m\"\n[dataset]\nname = \"mnist\"\n";
 fn specs() {
     let place = Place::new();
     let cases: [(&str, String, &[&str]); 8] = [
-        ("a typo", TINY.replace("degree", "degre"), &["degre", "degree"]),
-        ("not a number", TINY.replace("epochs = 4", "epochs = 4\nlearning_rate = nan"), &["learning_rate"]),
-        ("infinite", TINY.replace("[-4.0, 4.0]", "[-inf, 4.0]"), &["interval"]),
-        ("degree 40", TINY.replace("degree = 2", "degree = 40"), &["40"]),
-        ("degree 0", TINY.replace("degree = 2", "degree = 0"), &["degree"]),
-        ("an empty interval", TINY.replace("[-4.0, 4.0]", "[4.0, 4.0]"), &["interval"]),
-        ("a kernel larger than its input", TINY.replace("kernel = 5", "kernel = 50"), &["kernel"]),
+        (
+            "a typo",
+            TINY.replace("degree", "degre"),
+            &["degre", "degree"],
+        ),
+        (
+            "not a number",
+            TINY.replace("epochs = 4", "epochs = 4\nlearning_rate = nan"),
+            &["learning_rate"],
+        ),
+        (
+            "infinite",
+            TINY.replace("[-4.0, 4.0]", "[-inf, 4.0]"),
+            &["interval"],
+        ),
+        (
+            "degree 40",
+            TINY.replace("degree = 2", "degree = 40"),
+            &["40"],
+        ),
+        (
+            "degree 0",
+            TINY.replace("degree = 2", "degree = 0"),
+            &["degree"],
+        ),
+        (
+            "an empty interval",
+            TINY.replace("[-4.0, 4.0]", "[4.0, 4.0]"),
+            &["interval"],
+        ),
+        (
+            "a kernel larger than its input",
+            TINY.replace("kernel = 5", "kernel = 50"),
+            &["kernel"],
+        ),
         ("no TOML", "name = ".into(), &["bad.toml"]),
     ];
     for (name, text, words) in cases {
@@ -28,11 +56,18 @@ fn specs() {
             place.run(&[command, "bad.toml"]).fails(2, words);
         }
     }
-    place.run(&["run", "nowhere.toml"]).fails(2, &["nowhere.toml"]);
+    place
+        .run(&["run", "nowhere.toml"])
+        .fails(2, &["nowhere.toml"]);
     place.write("good.toml", TINY);
-    place.run(&["run", "good.toml", "--set", "train.epoch=3"]).fails(2, &["epochs"]);
+    place
+        .run(&["run", "good.toml", "--set", "train.epoch=3"])
+        .fails(2, &["epochs"]);
     place.run(&["check", "good.toml"]).ok();
-    assert!(!place.path("results").exists(), "nothing may be written for a wrong spec");
+    assert!(
+        !place.path("results").exists(),
+        "nothing may be written for a wrong spec"
+    );
 }
 
 #[test]
@@ -44,7 +79,10 @@ fn a_circuit_deeper_than_any_secure_parameters() {
     }
     let (start, _) = TINY.split_once("layers = [").unwrap();
     let (_, end) = TINY.split_once("]\n\n[train]").unwrap();
-    place.write("deep.toml", format!("{start}layers = [{layers}]\n\n[train]{end}").replace("degree = 2", "degree = 9"));
+    place.write(
+        "deep.toml",
+        format!("{start}layers = [{layers}]\n\n[train]{end}").replace("degree = 2", "degree = 9"),
+    );
     place.run(&["check", "deep.toml"]).fails(2, &["secur"]);
     place.run(&["run", "deep.toml"]).fails(2, &["secur"]);
 }
@@ -53,12 +91,27 @@ fn a_circuit_deeper_than_any_secure_parameters() {
 fn data_that_is_missing_or_wrong() {
     let place = Place::new();
     place.write("m.toml", MNIST);
-    place.run(&["run", "m.toml"]).fails(3, &["train-images-idx3-ubyte", "cryptodl data fetch mnist"]);
+    place
+        .run(&["run", "m.toml"])
+        .fails(3, &["train-images-idx3-ubyte", "cryptodl data fetch mnist"]);
     // An explicit folder is the only one looked in, and a wrong file is an error even if the others are missing.
-    place.write("given/mnist/train-images-idx3-ubyte.gz", b"\x1f\x8b\x08\x00 not the official file");
-    place.run(&["run", "m.toml", "--data-dir", "given"]).fails(3, &["train-images-idx3-ubyte.gz"]);
-    place.run(&["data", "verify", "mnist", "--data-dir", "given"]).fails(3, &["train-images-idx3-ubyte.gz"]);
-    assert!(!place.path("results/runs").exists() || fs::read_dir(place.path("results/runs")).unwrap().next().is_none());
+    place.write(
+        "given/mnist/train-images-idx3-ubyte.gz",
+        b"\x1f\x8b\x08\x00 not the official file",
+    );
+    place
+        .run(&["run", "m.toml", "--data-dir", "given"])
+        .fails(3, &["train-images-idx3-ubyte.gz"]);
+    place
+        .run(&["data", "verify", "mnist", "--data-dir", "given"])
+        .fails(3, &["train-images-idx3-ubyte.gz"]);
+    assert!(
+        !place.path("results/runs").exists()
+            || fs::read_dir(place.path("results/runs"))
+                .unwrap()
+                .next()
+                .is_none()
+    );
 }
 
 #[test]
@@ -67,16 +120,22 @@ fn output_that_cannot_be_written() {
     place.write("tiny.toml", TINY);
     // A file where a folder should be is refused for every user, root too.
     place.write("taken", "a file");
-    place.run(&["run", "tiny.toml", "--out", "taken"]).fails(1, &["taken"]);
+    place
+        .run(&["run", "tiny.toml", "--out", "taken"])
+        .fails(1, &["taken"]);
     #[cfg(target_os = "linux")]
-    place.run(&["run", "tiny.toml", "--out", "/proc/nowhere"]).fails(1, &["/proc/nowhere"]);
+    place
+        .run(&["run", "tiny.toml", "--out", "/proc/nowhere"])
+        .fails(1, &["/proc/nowhere"]);
 }
 
 #[test]
 fn a_backend_that_is_not_there() {
     let place = Place::new();
     place.write("tiny.toml", TINY);
-    place.run(&["run", "tiny.toml", "--set", "encryption.backend=tfhe"]).fails(3, &["tfhe"]);
+    place
+        .run(&["run", "tiny.toml", "--set", "encryption.backend=tfhe"])
+        .fails(3, &["tfhe"]);
 }
 
 #[test]
@@ -84,9 +143,13 @@ fn arguments() {
     let place = Place::new();
     place.run(&["runn"]).fails(2, &["run"]);
     place.run(&["run"]).fails(2, &["SPEC"]);
-    place.run(&["data", "fetch", "imagenet"]).fails(2, &["mnist"]);
+    place
+        .run(&["data", "fetch", "imagenet"])
+        .fails(2, &["mnist"]);
     let help = place.run(&["--help"]).ok();
-    for command in ["run", "check", "plan", "data", "export", "keygen", "encrypt", "evaluate", "decrypt"] {
+    for command in [
+        "run", "check", "plan", "data", "export", "keygen", "encrypt", "evaluate", "decrypt",
+    ] {
         assert!(help.out.contains(command), "{command}");
     }
 }

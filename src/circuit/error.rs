@@ -24,7 +24,9 @@ pub enum CircuitError {
         largest: usize,
     },
     /// What was measured does not belong to this network, or is not finite.
-    #[error("layer {layer}: the measured range of its inputs is not finite or has {found} channels instead of {wanted}")]
+    #[error(
+        "layer {layer}: the measured range of its inputs is not finite or has {found} channels instead of {wanted}"
+    )]
     Range {
         /// Index among the network's layers.
         layer: usize,
@@ -65,15 +67,20 @@ pub enum CircuitError {
         /// What may be there.
         wanted: String,
     },
+    /// A circuit file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The bytes of a circuit file are not what they should be.
     #[error("not a readable circuit file: {what}")]
     File {
         /// What is wrong.
         what: String,
     },
-    /// A file that cannot be read or written.
-    #[error("circuit file: {0}")]
-    Io(#[from] std::io::Error),
     /// There is a table for 128 bits alone.
     #[error("{asked}-bit security was asked for; parameters are known for {known} bits only")]
     Security {
@@ -143,7 +150,9 @@ pub enum CircuitError {
         wanted: usize,
     },
     /// An integer that the simulator's 128 bits do not hold.
-    #[error("{op}: a value passes 2^{limit_bits} and leaves the simulator's integers; the circuit's scales are far too large")]
+    #[error(
+        "{op}: a value passes 2^{limit_bits} and leaves the simulator's integers; the circuit's scales are far too large"
+    )]
     Overflow {
         /// The operation.
         op: &'static str,

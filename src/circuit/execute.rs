@@ -26,6 +26,27 @@ pub fn execute<M: Machine>(
     Ok(value)
 }
 
+/// As [`execute`], but `observe` decides after every layer whether to go on; `None` where it did not.
+///
+/// # Errors
+/// The machine's.
+pub fn execute_while<M: Machine>(
+    machine: &M,
+    circuit: &Circuit,
+    input: M::Value,
+    observe: &mut dyn FnMut(usize, &M::Value, Duration) -> bool,
+) -> Result<Option<M::Value>, M::Error> {
+    let mut value = input;
+    for (index, layer) in circuit.layers.iter().enumerate() {
+        let started = Instant::now();
+        value = apply(machine, layer, value)?;
+        if !observe(index, &value, started.elapsed()) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(value))
+}
+
 /// One layer. The input is dropped as soon as nothing needs it: a set of ciphertexts can be gigabytes.
 pub(super) fn apply<M: Machine>(
     machine: &M,
@@ -36,7 +57,11 @@ pub(super) fn apply<M: Machine>(
         CircuitLayer::Linear(layer) => {
             let output = machine.linear(&input, &layer.map, layer.weight_scale)?;
             drop(input);
-            if layer.bias.is_empty() { Ok(output) } else { machine.add_constants(output, &layer.bias) }
+            if layer.bias.is_empty() {
+                Ok(output)
+            } else {
+                machine.add_constants(output, &layer.bias)
+            }
         }
         CircuitLayer::Polynomial(layer) => evaluate_polynomial(machine, &input, &layer.polynomial),
     }

@@ -50,8 +50,14 @@ impl Window {
     }
 
     /// `[positions, channels * size * size]`: the inputs of every output position, for the channels `channels` of `input`.
-    fn gather(&self, input: Shape, outputs: (usize, usize), channels: std::ops::Range<usize>) -> Vec<u32> {
-        let mut gather = Vec::with_capacity(outputs.0 * outputs.1 * channels.len() * self.size * self.size);
+    fn gather(
+        &self,
+        input: Shape,
+        outputs: (usize, usize),
+        channels: std::ops::Range<usize>,
+    ) -> Vec<u32> {
+        let mut gather =
+            Vec::with_capacity(outputs.0 * outputs.1 * channels.len() * self.size * self.size);
         for top in 0..outputs.0 {
             for left in 0..outputs.1 {
                 for channel in channels.clone() {
@@ -60,7 +66,9 @@ impl Window {
                             let y = (top * self.stride + row).wrapping_sub(self.padding);
                             let x = (left * self.stride + column).wrapping_sub(self.padding);
                             let inside = y < input.height && x < input.width;
-                            let index = (channel * input.height + y).wrapping_mul(input.width).wrapping_add(x);
+                            let index = (channel * input.height + y)
+                                .wrapping_mul(input.width)
+                                .wrapping_add(x);
                             gather.push(if inside { index as u32 } else { PADDING });
                         }
                     }
@@ -77,39 +85,88 @@ impl FloatLayer {
         let (height, width) = window.outputs(input);
         let taps = input.channels * window.size * window.size;
         let rows = weight.len() / taps;
-        let shape = Shape { channels: rows, height, width };
+        let shape = Shape {
+            channels: rows,
+            height,
+            width,
+        };
         let gather = window.gather(input, (height, width), 0..input.channels);
-        let groups = vec![FloatGroup { rows, taps, weights: doubles(weight), gather }];
-        Self { name, kind: LinearKind::Conv, inputs: input.len(), shape, groups, bias: spread(bias, shape) }
+        let groups = vec![FloatGroup {
+            rows,
+            taps,
+            weights: doubles(weight),
+            gather,
+        }];
+        Self {
+            name,
+            kind: LinearKind::Conv,
+            inputs: input.len(),
+            shape,
+            groups,
+            bias: spread(bias, shape),
+        }
     }
 
     /// A dense layer; `weight` is `[out, inputs]`, `bias` is `[out]` or empty.
     pub fn dense(name: String, inputs: usize, weight: &[f32], bias: &[f32]) -> Self {
         let rows = weight.len() / inputs;
-        let shape = Shape { channels: rows, height: 1, width: 1 };
+        let shape = Shape {
+            channels: rows,
+            height: 1,
+            width: 1,
+        };
         let gather = (0..inputs as u32).collect();
-        let groups = vec![FloatGroup { rows, taps: inputs, weights: doubles(weight), gather }];
-        Self { name, kind: LinearKind::Dense, inputs, shape, groups, bias: spread(bias, shape) }
+        let groups = vec![FloatGroup {
+            rows,
+            taps: inputs,
+            weights: doubles(weight),
+            gather,
+        }];
+        Self {
+            name,
+            kind: LinearKind::Dense,
+            inputs,
+            shape,
+            groups,
+            bias: spread(bias, shape),
+        }
     }
 
     /// The plain sum over windows, channel by channel. A window of one value is the identity.
     pub fn sum(name: String, input: Shape, window: Window) -> Self {
         let (height, width) = window.outputs(input);
         let taps = window.size * window.size;
-        let shape = Shape { channels: input.channels, height, width };
+        let shape = Shape {
+            channels: input.channels,
+            height,
+            width,
+        };
         let groups = (0..input.channels).map(|channel| FloatGroup {
             rows: 1,
             taps,
             weights: vec![1.0; taps],
             gather: window.gather(input, (height, width), channel..channel + 1),
         });
-        let kind = if window.size == 1 { LinearKind::Scale } else { LinearKind::Pool };
-        Self { name, kind, inputs: input.len(), shape, groups: groups.collect(), bias: Vec::new() }
+        let kind = if window.size == 1 {
+            LinearKind::Scale
+        } else {
+            LinearKind::Pool
+        };
+        Self {
+            name,
+            kind,
+            inputs: input.len(),
+            shape,
+            groups: groups.collect(),
+            bias: Vec::new(),
+        }
     }
 
     /// Whether every weight is one, as in a pooling that nothing was folded into.
     pub fn is_plain_sum(&self) -> bool {
-        self.groups.iter().all(|group| group.weights.iter().all(|weight| *weight == 1.0))
+        self.groups
+            .iter()
+            .all(|group| group.weights.iter().all(|weight| *weight == 1.0))
     }
 
     /// Reads inputs that are carried as `(x - beta) / alpha`, per channel of `plane` values each: `W x + b = (W alpha) carried + (b + W beta)`.
@@ -122,16 +179,32 @@ impl FloatLayer {
         let mut first = 0;
         for group in &mut self.groups {
             let (rows, taps) = (group.rows, group.taps);
-            for (index, slot) in self.bias.iter_mut().enumerate().skip(first * positions).take(rows * positions) {
+            for (index, slot) in self
+                .bias
+                .iter_mut()
+                .enumerate()
+                .skip(first * positions)
+                .take(rows * positions)
+            {
                 let (row, position) = (index / positions - first, index % positions);
                 let weights = &group.weights[row * taps..][..taps];
                 let inputs = &group.gather[position * taps..][..taps];
-                let read = weights.iter().zip(inputs).filter(|(_, input)| **input != PADDING);
-                *slot += read.map(|(weight, input)| weight * beta[*input as usize / plane]).sum::<f64>();
+                let read = weights
+                    .iter()
+                    .zip(inputs)
+                    .filter(|(_, input)| **input != PADDING);
+                *slot += read
+                    .map(|(weight, input)| weight * beta[*input as usize / plane])
+                    .sum::<f64>();
             }
             // A tap reads one channel at every position; one that is padding everywhere keeps its weight, which nothing reads.
             for tap in 0..taps {
-                let input = group.gather.iter().skip(tap).step_by(taps).find(|input| **input != PADDING);
+                let input = group
+                    .gather
+                    .iter()
+                    .skip(tap)
+                    .step_by(taps)
+                    .find(|input| **input != PADDING);
                 if let Some(input) = input {
                     for row in 0..rows {
                         group.weights[row * taps + tap] *= alpha[*input as usize / plane];
@@ -151,7 +224,8 @@ impl FloatLayer {
         let mut channel = 0;
         for group in &mut self.groups {
             for row in group.weights.chunks_exact_mut(group.taps) {
-                row.iter_mut().for_each(|weight| *weight *= factors[channel]);
+                row.iter_mut()
+                    .for_each(|weight| *weight *= factors[channel]);
                 channel += 1;
             }
         }
@@ -177,5 +251,8 @@ fn doubles(values: &[f32]) -> Vec<f64> {
 /// One value per channel, repeated at every position; nothing stays nothing.
 fn spread(per_channel: &[f32], shape: Shape) -> Vec<f64> {
     let positions = shape.height * shape.width;
-    per_channel.iter().flat_map(|value| std::iter::repeat_n(f64::from(*value), positions)).collect()
+    per_channel
+        .iter()
+        .flat_map(|value| std::iter::repeat_n(f64::from(*value), positions))
+        .collect()
 }

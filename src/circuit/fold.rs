@@ -2,23 +2,17 @@
 //!
 //! The walk keeps, per channel, what the circuit carries in place of the network's value: `true = alpha carried + beta`. Batch norm and
 //! pooling only change alpha and beta; a weighted layer absorbs them into its weights and biases; an activation asks the linear layer
-//! before it for `u = scale true + shift` and leaves its sign and constant behind as the next alpha and beta.
+//! before it for `u = scale true + shift` and leaves its factor and constant behind as the next alpha and beta.
 
 use super::error::CircuitError;
 use super::float_layer::{FloatLayer, Window};
 use super::monic::{Monic, effective_degree, monic};
 use super::quantize::Quantizer;
+use super::ranges::{RANGE_MARGIN, channel_ranges, image, widest};
 use super::types::{Circuit, CircuitLayer, MAX_DEGREE, PolynomialLayer};
 use crate::model::{PreActivation, TrainedLayer, TrainedNetwork};
 use crate::spec::Shape;
 use ckks::MonicPolynomial;
-
-/// How far past the measured range a value may go before the plan no longer covers it: each end moves out by half of the largest
-/// |value| that the channel had. One image past q/2 ruins its whole batch, so this is generous; it costs about half a bit of modulus.
-pub const RANGE_MARGIN: f64 = 1.5;
-
-/// A channel that was (nearly) silent in the training data may still speak in a test image: its range is at least this share of the layer's.
-const SILENT_CHANNEL: f64 = 0.125;
 
 /// Folds `network`. `ranges` are the measured inputs of every activation layer (training data, the real test images stay unseen);
 /// the largest weight of every layer fills `weight_bits` signed bits, 4 to 12.
@@ -35,7 +29,9 @@ pub fn fold(
     let mut layers = Vec::new();
     for layer in fold_layers(network, ranges)? {
         layers.push(match layer {
-            Folded::Linear { layer, known } => CircuitLayer::Linear(quantizer.quantize(layer, known)?),
+            Folded::Linear { layer, known } => {
+                CircuitLayer::Linear(quantizer.quantize(layer, known)?)
+            }
             Folded::Polynomial { layer, outputs } => {
                 quantizer.after_activation(outputs);
                 CircuitLayer::Polynomial(layer)
@@ -58,7 +54,10 @@ pub(super) enum Folded {
     /// A linear layer, and what the training data says about the size of its outputs.
     Linear { layer: FloatLayer, known: f64 },
     /// A polynomial, and the interval of every feature that leaves it.
-    Polynomial { layer: PolynomialLayer, outputs: Vec<(f64, f64)> },
+    Polynomial {
+        layer: PolynomialLayer,
+        outputs: Vec<(f64, f64)>,
+    },
 }
 
 /// The fold without its last step, the rounding of the weights.
@@ -107,32 +106,66 @@ impl Folder {
         ranges: &[PreActivation],
     ) -> Result<(), CircuitError> {
         match layer {
-            TrainedLayer::Conv { kernel, stride, padding, weight, bias, .. } => {
-                let window = Window { size: *kernel, stride: *stride, padding: *padding };
+            TrainedLayer::Conv {
+                kernel,
+                stride,
+                padding,
+                weight,
+                bias,
+                ..
+            } => {
+                let window = Window {
+                    size: *kernel,
+                    stride: *stride,
+                    padding: *padding,
+                };
                 let name = self.next_name("conv");
                 self.weighted_layer(FloatLayer::conv(name, self.shape, window, weight, bias));
                 Ok(())
             }
-            TrainedLayer::Dense { inputs, weight, bias, .. } => {
+            TrainedLayer::Dense {
+                inputs,
+                weight,
+                bias,
+                ..
+            } => {
                 let name = self.next_name("dense");
                 self.weighted_layer(FloatLayer::dense(name, *inputs, weight, bias));
                 Ok(())
             }
-            TrainedLayer::BatchNorm { gamma, beta, mean, variance, epsilon } => {
+            TrainedLayer::BatchNorm {
+                gamma,
+                beta,
+                mean,
+                variance,
+                epsilon,
+            } => {
                 self.batch_norm(gamma, beta, mean, variance, *epsilon);
                 Ok(())
             }
             TrainedLayer::AvgPool { size, stride } => {
                 self.pools += 1;
                 let name = format!("pool{}", self.pools);
-                let pool = FloatLayer::sum(name, self.shape, Window { size: *size, stride: *stride, padding: 0 });
+                let pool = FloatLayer::sum(
+                    name,
+                    self.shape,
+                    Window {
+                        size: *size,
+                        stride: *stride,
+                        padding: 0,
+                    },
+                );
                 self.shape = pool.shape;
                 self.open.push(pool);
                 let count = (size * size) as f64;
                 self.alpha.iter_mut().for_each(|alpha| *alpha /= count);
                 Ok(())
             }
-            TrainedLayer::Polynomial { degree, coefficients, .. } => {
+            TrainedLayer::Polynomial {
+                degree,
+                coefficients,
+                ..
+            } => {
                 let rows: Vec<Vec<f64>> = coefficients
                     .chunks_exact(degree + 1)
                     .map(|row| row.iter().map(|value| f64::from(*value)).collect())
@@ -142,12 +175,14 @@ impl Folder {
             TrainedLayer::Function(polyapprox::Function::Square) => {
                 self.activation(index, &[vec![0.0, 0.0, 1.0]], ranges)
             }
-            TrainedLayer::Function(function) => {
-                Err(CircuitError::NotPolynomial { layer: index, kind: function.as_str() })
-            }
-            TrainedLayer::MaxPool { .. } => {
-                Err(CircuitError::NotPolynomial { layer: index, kind: "max-pool" })
-            }
+            TrainedLayer::Function(function) => Err(CircuitError::NotPolynomial {
+                layer: index,
+                kind: function.as_str(),
+            }),
+            TrainedLayer::MaxPool { .. } => Err(CircuitError::NotPolynomial {
+                layer: index,
+                kind: "max-pool",
+            }),
         }
     }
 
@@ -159,7 +194,11 @@ impl Folder {
     /// A convolution or dense layer absorbs alpha and beta and starts a new chain.
     fn weighted_layer(&mut self, mut layer: FloatLayer) {
         self.flush(f64::INFINITY);
-        layer.absorb(&self.alpha, &self.beta, self.shape.height * self.shape.width);
+        layer.absorb(
+            &self.alpha,
+            &self.beta,
+            self.shape.height * self.shape.width,
+        );
         self.shape = layer.shape;
         self.alpha = vec![1.0; self.shape.channels];
         self.beta = vec![0.0; self.shape.channels];
@@ -167,9 +206,17 @@ impl Folder {
     }
 
     /// `gamma (x - mean) / sqrt(variance + epsilon) + beta` on top of `alpha carried + beta`.
-    fn batch_norm(&mut self, gamma: &[f32], beta: &[f32], mean: &[f32], variance: &[f32], epsilon: f64) {
+    fn batch_norm(
+        &mut self,
+        gamma: &[f32],
+        beta: &[f32],
+        mean: &[f32],
+        variance: &[f32],
+        epsilon: f64,
+    ) {
         for channel in 0..self.shape.channels {
-            let factor = f64::from(gamma[channel]) / (f64::from(variance[channel]) + epsilon).sqrt();
+            let factor =
+                f64::from(gamma[channel]) / (f64::from(variance[channel]) + epsilon).sqrt();
             let shift = f64::from(beta[channel]) - factor * f64::from(mean[channel]);
             self.alpha[channel] *= factor;
             self.beta[channel] = factor * self.beta[channel] + shift;
@@ -180,11 +227,22 @@ impl Folder {
     fn carry(&mut self, gain: &[f64], shift: &[f64]) {
         if self.open.is_empty() {
             let name = self.next_name("scale");
-            let window = Window { size: 1, stride: 1, padding: 0 };
+            let window = Window {
+                size: 1,
+                stride: 1,
+                padding: 0,
+            };
             self.open.push(FloatLayer::sum(name, self.shape, window));
         }
-        let summed: usize = self.open[1..].iter().map(|pool| pool.groups[0].taps).product();
-        let outer: Vec<f64> = gain.iter().zip(&self.alpha).map(|(gain, alpha)| gain * alpha).collect();
+        let summed: usize = self.open[1..]
+            .iter()
+            .map(|pool| pool.groups[0].taps)
+            .product();
+        let outer: Vec<f64> = gain
+            .iter()
+            .zip(&self.alpha)
+            .map(|(gain, alpha)| gain * alpha)
+            .collect();
         // Every later sum adds `taps` copies of the shift.
         let inner: Vec<f64> = gain
             .iter()
@@ -209,20 +267,34 @@ impl Folder {
         let measured = ranges.iter().find(|range| range.layer == layer);
         let measured = measured.ok_or(CircuitError::NoRange { layer })?;
         let ends = channel_ranges(measured, channels)?;
-        let reach: Vec<f64> = ends.iter().map(|(low, high)| low.abs().max(high.abs())).collect();
+        let reach: Vec<f64> = ends
+            .iter()
+            .map(|(low, high)| low.abs().max(high.abs()))
+            .collect();
         let row_of = |channel: usize| &rows[if rows.len() == 1 { 0 } else { channel }];
-        let per_channel: Vec<Vec<f64>> = (0..channels).map(|channel| row_of(channel).clone()).collect();
+        let per_channel: Vec<Vec<f64>> = (0..channels)
+            .map(|channel| row_of(channel).clone())
+            .collect();
         let degree = effective_degree(&per_channel, &reach);
         if degree > MAX_DEGREE {
-            return Err(CircuitError::Degree { layer, degree, largest: MAX_DEGREE });
+            return Err(CircuitError::Degree {
+                layer,
+                degree,
+                largest: MAX_DEGREE,
+            });
         }
-        let folded: Vec<Monic> = (0..channels)
+        let mut folded: Vec<Monic> = (0..channels)
             .map(|channel| {
                 // One polynomial for all channels stays one: folded for the widest range.
-                let (low, high) = if rows.len() == 1 { widest(&ends) } else { ends[channel] };
+                let (low, high) = if rows.len() == 1 {
+                    widest(&ends)
+                } else {
+                    ends[channel]
+                };
                 monic(&per_channel[channel], degree, low, high)
             })
             .collect();
+        normalise(&mut folded, degree, measured);
         let gain: Vec<f64> = folded.iter().map(|monic| monic.scale).collect();
         let shift: Vec<f64> = folded.iter().map(|monic| monic.shift).collect();
         self.carry(&gain, &shift);
@@ -236,24 +308,45 @@ impl Folder {
                 (a.min(b) + monic.shift, a.max(b) + monic.shift)
             })
             .collect();
-        let bound = carried.iter().fold(0.0, |bound: f64, (low, high)| bound.max(low.abs()).max(high.abs()));
+        let bound = carried.iter().fold(0.0, |bound: f64, (low, high)| {
+            bound.max(low.abs()).max(high.abs())
+        });
         let squares = folded.iter().map(|monic| {
-            (monic.scale * measured.mean + monic.shift).powi(2) + (monic.scale * measured.std).powi(2)
+            (monic.scale * measured.mean + monic.shift).powi(2)
+                + (monic.scale * measured.std).powi(2)
         });
         let typical = (squares.sum::<f64>() / channels as f64).sqrt();
-        let typical = if typical.is_finite() && typical > 0.0 { typical.min(bound) } else { bound };
+        let typical = if typical.is_finite() && typical > 0.0 {
+            typical.min(bound)
+        } else {
+            bound
+        };
         self.flush(bound);
 
         let positions = self.shape.height * self.shape.width;
-        let name =
-            if degree == 2 { format!("square{}", self.weighted) } else { format!("poly{}", self.weighted) };
-        let polynomial = MonicPolynomial::new(degree, lower_coefficients(&folded, degree, positions))
-            .map_err(ckks::Error::from)?;
-        let images = folded.iter().zip(&carried).map(|(monic, ends)| image(monic, *ends));
-        let outputs = images.flat_map(|ends| std::iter::repeat_n(ends, positions)).collect();
-        let layer = PolynomialLayer { name, polynomial, bound, typical };
+        let name = if degree == 2 {
+            format!("square{}", self.weighted)
+        } else {
+            format!("poly{}", self.weighted)
+        };
+        let polynomial =
+            MonicPolynomial::new(degree, lower_coefficients(&folded, degree, positions))
+                .map_err(ckks::Error::from)?;
+        let images = folded
+            .iter()
+            .zip(&carried)
+            .map(|(monic, ends)| image(monic, *ends));
+        let outputs = images
+            .flat_map(|ends| std::iter::repeat_n(ends, positions))
+            .collect();
+        let layer = PolynomialLayer {
+            name,
+            polynomial,
+            bound,
+            typical,
+        };
         self.layers.push(Folded::Polynomial { layer, outputs });
-        self.alpha = folded.iter().map(|monic| monic.sign).collect();
+        self.alpha = folded.iter().map(|monic| monic.factor).collect();
         self.beta = folded.iter().map(|monic| monic.constant).collect();
         Ok(())
     }
@@ -262,33 +355,26 @@ impl Folder {
     fn flush(&mut self, bound: f64) {
         let last = self.open.len().wrapping_sub(1);
         let open = std::mem::take(&mut self.open).into_iter().enumerate();
-        self.layers.extend(open.map(|(index, layer)| Folded::Linear {
-            layer,
-            known: if index == last { bound } else { f64::INFINITY },
-        }));
+        self.layers
+            .extend(open.map(|(index, layer)| Folded::Linear {
+                layer,
+                known: if index == last { bound } else { f64::INFINITY },
+            }));
     }
 }
 
-/// Smallest and largest input of every channel, as measured; a silent channel gets a share of the layer's range.
-fn channel_ranges(measured: &PreActivation, channels: usize) -> Result<Vec<(f64, f64)>, CircuitError> {
-    let layer = measured.layer;
-    let found = measured.channel_abs_max.len();
-    let all = measured.channel_abs_max.iter().chain([&measured.min, &measured.max]);
-    if found != channels || measured.min > measured.max || all.clone().any(|value| !value.is_finite()) {
-        return Err(CircuitError::Range { layer, found, wanted: channels });
+/// Stretches the polynomials so that what they give has a standard deviation of about one. Ciphertext noise is absolute: this makes a bit of
+/// scale a bit of precision in every layer, and keeps the weights' scale, and with it the primes, as small as that precision allows.
+fn normalise(folded: &mut [Monic], degree: usize, measured: &PreActivation) {
+    let variances = folded
+        .iter()
+        .map(|monic| monic.variance(measured.mean, measured.std));
+    let variance = variances.sum::<f64>() / folded.len() as f64;
+    let stretch = variance.powf(-0.5 / degree as f64);
+    // Where nothing was measured to vary, the polynomial stays as it is.
+    if stretch.is_finite() && (1e-6..=1e6).contains(&stretch) {
+        folded.iter_mut().for_each(|monic| monic.stretch(stretch));
     }
-    let reach = all.fold(0.0, |reach: f64, value| reach.max(value.abs()));
-    let reach = if reach > 0.0 { reach } else { 1.0 };
-    let ends = measured.channel_abs_max.iter().map(|largest| {
-        let largest = largest.max(SILENT_CHANNEL * reach);
-        let (low, high) = (measured.min.max(-largest), measured.max.min(largest));
-        if low < high { (low, high) } else { (-largest, largest) }
-    });
-    Ok(ends.collect())
-}
-
-fn widest(ends: &[(f64, f64)]) -> (f64, f64) {
-    ends.iter().fold((0.0, 0.0), |(low, high): (f64, f64), end| (low.min(end.0), high.max(end.1)))
 }
 
 /// The lower coefficients by power, index 0 empty: none where all are zero, one where all channels agree, else one per feature.
@@ -302,20 +388,11 @@ fn lower_coefficients(folded: &[Monic], degree: usize, positions: usize) -> Vec<
         } else if values.iter().all(|value| *value == first) {
             vec![first]
         } else {
-            values.iter().flat_map(|value| std::iter::repeat_n(*value, positions)).collect()
+            values
+                .iter()
+                .flat_map(|value| std::iter::repeat_n(*value, positions))
+                .collect()
         });
     }
     lower
-}
-
-/// Smallest and largest value of the monic polynomial between `low` and `high`, by sampling, with a little to spare.
-fn image(monic: &Monic, (low, high): (f64, f64)) -> (f64, f64) {
-    const STEPS: u32 = 512;
-    let (mut smallest, mut largest) = (0.0_f64, 0.0_f64);
-    for step in 0..=STEPS {
-        let value = monic.value(low + (high - low) * f64::from(step) / f64::from(STEPS));
-        (smallest, largest) = (smallest.min(value), largest.max(value));
-    }
-    let spare = 0.01 * (largest - smallest);
-    (if smallest < 0.0 { smallest - spare } else { 0.0 }, largest + spare)
 }

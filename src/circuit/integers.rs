@@ -31,14 +31,24 @@ pub(super) struct Simulator<'a> {
 
 impl<'a> Simulator<'a> {
     /// `noise` is a model and a seed; every image draws from a stream of its own.
-    pub fn new(parameters: &'a Parameters, noise: Option<&'a (NoiseModel, u64)>, image: u64) -> Self {
-        let halves = (0..parameters.primes().len()).map(|level| (parameters.log_q_at(level) - 1.0).exp2());
+    pub fn new(
+        parameters: &'a Parameters,
+        noise: Option<&'a (NoiseModel, u64)>,
+        image: u64,
+    ) -> Self {
+        let halves =
+            (0..parameters.primes().len()).map(|level| (parameters.log_q_at(level) - 1.0).exp2());
         let noise = noise.map(|(model, seed)| {
             let mut random = ChaCha8Rng::seed_from_u64(*seed);
             random.set_stream(image);
             (model, RefCell::new(random))
         });
-        Self { primes: parameters.primes(), halves: halves.collect(), noise, wrapped: Cell::new(false) }
+        Self {
+            primes: parameters.primes(),
+            halves: halves.collect(),
+            noise,
+            wrapped: Cell::new(false),
+        }
     }
 
     /// The integers that fresh ciphertexts of `values` hold.
@@ -46,13 +56,25 @@ impl<'a> Simulator<'a> {
         let level = self.primes.len() - 1;
         let values = values.iter().map(|value| rounded("encrypt", value * scale));
         let values = values.collect::<Result<_, _>>()?;
-        self.noisy("encrypt", Integers { level, scale, values }, |model| model.fresh())
+        self.noisy(
+            "encrypt",
+            Integers {
+                level,
+                scale,
+                values,
+            },
+            |model| model.fresh(),
+        )
     }
 
     /// Remembers whether a value passes half the modulus.
     pub fn note_size(&self, value: &Integers) {
         let half = self.halves[value.level];
-        if value.values.iter().any(|value| value.unsigned_abs() as f64 >= half) {
+        if value
+            .values
+            .iter()
+            .any(|value| value.unsigned_abs() as f64 >= half)
+        {
             self.wrapped.set(true);
         }
     }
@@ -91,21 +113,34 @@ fn gaussian_pair(random: &mut ChaCha8Rng) -> [f64; 2] {
 }
 
 fn overflow(op: &'static str) -> CircuitError {
-    CircuitError::Overflow { op, limit_bits: LIMIT_BITS }
+    CircuitError::Overflow {
+        op,
+        limit_bits: LIMIT_BITS,
+    }
 }
 
 /// An integer within the limit.
 fn checked(op: &'static str, value: Option<i128>) -> Result<i128, CircuitError> {
-    value.filter(|value| value.unsigned_abs() < LIMIT).ok_or_else(|| overflow(op))
+    value
+        .filter(|value| value.unsigned_abs() < LIMIT)
+        .ok_or_else(|| overflow(op))
 }
 
 /// The nearest integer; NaN and what is past the limit are an error.
 fn rounded(op: &'static str, value: f64) -> Result<i128, CircuitError> {
-    if value.abs() < LIMIT as f64 { Ok(value.round() as i128) } else { Err(overflow(op)) }
+    if value.abs() < LIMIT as f64 {
+        Ok(value.round() as i128)
+    } else {
+        Err(overflow(op))
+    }
 }
 
 fn same_features(op: &'static str, found: usize, wanted: usize) -> Result<(), CircuitError> {
-    if found == wanted { Ok(()) } else { Err(CircuitError::Features { op, found, wanted }) }
+    if found == wanted {
+        Ok(())
+    } else {
+        Err(CircuitError::Features { op, found, wanted })
+    }
 }
 
 /// `change(value, constant)` for every feature, the constants one for all or one per feature, each rounded at `scale`.
@@ -146,25 +181,51 @@ impl Machine for Simulator<'_> {
         v.values.len()
     }
 
-    fn linear(&self, v: &Integers, map: &LinearMap, weight_scale: f64) -> Result<Integers, CircuitError> {
+    fn linear(
+        &self,
+        v: &Integers,
+        map: &LinearMap,
+        weight_scale: f64,
+    ) -> Result<Integers, CircuitError> {
         same_features("linear", v.values.len(), map.inputs())?;
         let row_sum = map.max_abs_row_sum().unsigned_abs();
-        let largest = v.values.iter().map(|value| value.unsigned_abs()).max().unwrap_or(0);
-        let reach = largest.checked_mul(u128::from(row_sum)).filter(|reach| *reach < LIMIT);
+        let largest = v
+            .values
+            .iter()
+            .map(|value| value.unsigned_abs())
+            .max()
+            .unwrap_or(0);
+        let reach = largest
+            .checked_mul(u128::from(row_sum))
+            .filter(|reach| *reach < LIMIT);
         let reach = reach.ok_or_else(|| overflow("linear"))?;
         // Inputs and sums that fit 64 bits take the machine's own integers.
         let values = if reach.max(largest) < 1 << 62 {
             let narrow: Vec<i64> = v.values.iter().map(|value| *value as i64).collect();
-            let outputs = apply_map(map, &narrow, |sum: i64, value, weight| sum + value * i64::from(weight));
+            let outputs = apply_map(map, &narrow, |sum: i64, value, weight| {
+                sum + value * i64::from(weight)
+            });
             outputs.into_iter().map(i128::from).collect()
         } else {
-            apply_map(map, &v.values, |sum: i128, value, weight| sum + value * i128::from(weight))
+            apply_map(map, &v.values, |sum: i128, value, weight| {
+                sum + value * i128::from(weight)
+            })
         };
-        Ok(Integers { level: v.level, scale: v.scale * weight_scale, values })
+        Ok(Integers {
+            level: v.level,
+            scale: v.scale * weight_scale,
+            values,
+        })
     }
 
     fn add_constants(&self, mut v: Integers, constants: &[f64]) -> Result<Integers, CircuitError> {
-        with_constants("add_constants", &mut v.values, constants, v.scale, i128::checked_add)?;
+        with_constants(
+            "add_constants",
+            &mut v.values,
+            constants,
+            v.scale,
+            i128::checked_add,
+        )?;
         Ok(v)
     }
 
@@ -176,17 +237,35 @@ impl Machine for Simulator<'_> {
     ) -> Result<Integers, CircuitError> {
         let mut values = v.values.clone();
         let scale = target_scale / v.scale;
-        with_constants("multiply_constants", &mut values, constants, scale, i128::checked_mul)?;
-        Ok(Integers { level: v.level, scale: target_scale, values })
+        with_constants(
+            "multiply_constants",
+            &mut values,
+            constants,
+            scale,
+            i128::checked_mul,
+        )?;
+        Ok(Integers {
+            level: v.level,
+            scale: target_scale,
+            values,
+        })
     }
 
     fn add(&self, mut a: Integers, b: &Integers) -> Result<Integers, CircuitError> {
         same_features("add", b.values.len(), a.values.len())?;
         if a.level != b.level {
-            return Err(CircuitError::Level { op: "add", level: b.level, wanted: a.level.to_string() });
+            return Err(CircuitError::Level {
+                op: "add",
+                level: b.level,
+                wanted: a.level.to_string(),
+            });
         }
         if !scales_agree(a.scale, b.scale) {
-            return Err(CircuitError::Scales { op: "add", left: a.scale.log2(), right: b.scale.log2() });
+            return Err(CircuitError::Scales {
+                op: "add",
+                left: a.scale.log2(),
+                right: b.scale.log2(),
+            });
         }
         for (a, b) in a.values.iter_mut().zip(&b.values) {
             *a = checked("add", a.checked_add(*b))?;
@@ -200,16 +279,28 @@ impl Machine for Simulator<'_> {
 
     fn multiply(&self, a: &Integers, b: &Integers) -> Result<Integers, CircuitError> {
         same_features("multiply", b.values.len(), a.values.len())?;
-        let products = a.values.iter().zip(&b.values).map(|(a, b)| checked("multiply", a.checked_mul(*b)));
+        let products = a
+            .values
+            .iter()
+            .zip(&b.values)
+            .map(|(a, b)| checked("multiply", a.checked_mul(*b)));
         let values = products.collect::<Result<_, _>>()?;
         let level = a.level.min(b.level);
-        let product = Integers { level, scale: a.scale * b.scale, values };
+        let product = Integers {
+            level,
+            scale: a.scale * b.scale,
+            values,
+        };
         self.noisy("multiply", product, |model| model.relinearize(level))
     }
 
     fn rescale(&self, mut v: Integers) -> Result<Integers, CircuitError> {
         if v.level == 0 {
-            return Err(CircuitError::Level { op: "rescale", level: 0, wanted: "at least 1".into() });
+            return Err(CircuitError::Level {
+                op: "rescale",
+                level: 0,
+                wanted: "at least 1".into(),
+            });
         }
         self.note_size(&v);
         let prime = self.primes[v.level];
@@ -223,7 +314,11 @@ impl Machine for Simulator<'_> {
     fn drop_to(&self, v: &Integers, level: usize) -> Result<Integers, CircuitError> {
         if level > v.level {
             let wanted = format!("at most {}", v.level);
-            return Err(CircuitError::Level { op: "drop_to", level, wanted });
+            return Err(CircuitError::Level {
+                op: "drop_to",
+                level,
+                wanted,
+            });
         }
         Ok(Integers { level, ..v.clone() })
     }
@@ -235,7 +330,11 @@ fn divide_rounded(value: i128, prime: i128) -> i128 {
 }
 
 /// `map` on one image, `add(sum, value, weight)` being one multiply-accumulate.
-fn apply_map<T: Copy + Default>(map: &LinearMap, inputs: &[T], add: impl Fn(T, T, i16) -> T) -> Vec<T> {
+fn apply_map<T: Copy + Default>(
+    map: &LinearMap,
+    inputs: &[T],
+    add: impl Fn(T, T, i16) -> T,
+) -> Vec<T> {
     let mut outputs = vec![T::default(); map.outputs()];
     let mut window = Vec::new();
     for group in map.groups() {
@@ -243,12 +342,18 @@ fn apply_map<T: Copy + Default>(map: &LinearMap, inputs: &[T], add: impl Fn(T, T
         for (position, gather) in group.gather().chunks_exact(group.taps()).enumerate() {
             window.clear();
             // The padding's index is none of the inputs: it reads zero.
-            window.extend(gather.iter().map(|input| inputs.get(*input as usize).copied().unwrap_or_default()));
+            window.extend(
+                gather
+                    .iter()
+                    .map(|input| inputs.get(*input as usize).copied().unwrap_or_default()),
+            );
             for (row, weights) in group.weights().chunks_exact(group.taps()).enumerate() {
                 let sum = window
                     .iter()
                     .zip(weights)
-                    .fold(T::default(), |sum, (value, weight)| add(sum, *value, *weight));
+                    .fold(T::default(), |sum, (value, weight)| {
+                        add(sum, *value, *weight)
+                    });
                 outputs[group.out_start() + row * positions + position] = sum;
             }
         }

@@ -9,9 +9,12 @@
 //! [`execute`] walks a circuit on any [`ckks::Machine`]; the planner, the simulator and the encrypted engine are three of them, so what
 //! is planned is what is run.
 
+mod choose;
 mod cost;
+mod disk;
 mod error;
 mod execute;
+mod file;
 mod float_layer;
 mod fold;
 mod integers;
@@ -19,15 +22,23 @@ mod monic;
 mod plan;
 mod planning;
 mod quantize;
+mod ranges;
 mod shape;
 mod simulate;
 mod table;
 mod types;
+mod walk;
+
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
 
 pub use error::CircuitError;
-pub use execute::execute;
-pub use fold::{RANGE_MARGIN, fold};
+pub use execute::{execute, execute_while};
+pub use fold::fold;
 pub use plan::{LayerPlan, Plan, plan, plan_in};
+pub use ranges::RANGE_MARGIN;
 pub use shape::plan_shape;
 pub use simulate::{Simulation, simulate, simulate_checked};
 pub use types::{Circuit, CircuitLayer, LinearKind, LinearLayer, MAX_DEGREE, PolynomialLayer};

@@ -6,22 +6,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::choose::{Choice, choose_parameters};
 use super::cost::CostModel;
 use super::error::CircuitError;
-use super::execute::apply;
-use super::planning::{Demand, Outline, Planner};
-use super::types::{Circuit, CircuitLayer};
+use super::planning::Planner;
+use super::types::Circuit;
+use super::walk::{input_bound, walk};
 use crate::spec::EncryptionSpec;
 use ckks::{Parameters, ParametersLiteral, Ring, max_log_qp};
 
-/// Sizes of primes in bits: the transforms are right below 2^50.
-const PRIME_BITS: (u32, u32) = (20, 50);
 /// log2 of the ring degrees tried, smallest first.
 const LOG_N: std::ops::RangeInclusive<u32> = 11..=16;
-/// Bits kept free between twice the largest planned integer and the modulus, for noise and for primes slightly below their size.
-/// The margin on the measured ranges, [`super::RANGE_MARGIN`], comes on top.
-const HEADROOM_BITS: f64 = 1.0;
-
 /// Parameters, levels and scales for one circuit, and what to expect of them. Sizes and times are of one batch, that is, one image a slot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -47,17 +42,17 @@ pub struct Plan {
     pub inputs: usize,
     /// One a circuit layer.
     pub layers: Vec<LayerPlan>,
-    /// Bytes of the relinearisation key; 0 where none is needed.
+    /// Bytes of the relinearisation key on the wire; 0 where none is needed.
     pub evaluation_key_bytes: u64,
-    /// Bytes of one fresh, unseeded ciphertext.
+    /// Bytes of one fresh, unseeded ciphertext on the wire.
     pub ciphertext_bytes: u64,
-    /// Bytes of one batch's upload (seeded ciphertexts).
+    /// Bytes of one batch's upload (seeded ciphertexts) on the wire.
     pub input_bytes: u64,
-    /// Bytes of one batch's reply.
+    /// Bytes of one batch's reply on the wire.
     pub output_bytes: u64,
     /// Most memory that the server's values and key take at once.
     pub peak_memory_bytes: u64,
-    /// Evaluation of one batch on one core.
+    /// Evaluation of one batch on one core, the seeds of the upload expanded first.
     pub core_seconds: f64,
 }
 
@@ -80,7 +75,7 @@ pub struct LayerPlan {
     pub bound_bits: f64,
     /// Bits after the binary point that the noise leaves alone: -log2 of its standard deviation in real units.
     pub precision_bits: f64,
-    /// Bytes of the ciphertexts.
+    /// Bytes of the ciphertexts in memory.
     pub bytes: u64,
     /// Most memory in use at once during the layer.
     pub peak_bytes: u64,
@@ -99,116 +94,64 @@ pub fn plan(circuit: &Circuit, encryption: &EncryptionSpec) -> Result<Plan, Circ
 
 /// As [`plan`], in the ring asked for. The conjugate-invariant ring holds twice the images at the price of about two bits of precision.
 ///
+/// A scale one bit below `scale_bits` is taken where that halves the ring: so does the noise of rescaling, and precision stays.
+///
 /// # Errors
 /// As [`plan`].
-pub fn plan_in(circuit: &Circuit, encryption: &EncryptionSpec, ring: Ring) -> Result<Plan, CircuitError> {
-    if encryption.security_bits != ckks::SECURITY_BITS {
-        return Err(CircuitError::Security { asked: encryption.security_bits, known: ckks::SECURITY_BITS });
-    }
-    circuit.check()?;
-    let depth = circuit.multiplicative_depth();
-    let (mut needed_log_qp, mut largest_log_qp, mut largest_log_n) = (0.0, 0.0, 0);
-    for log_n in LOG_N {
-        let Some(admitted) = max_log_qp(log_n) else { continue };
-        let sizes = (smallest_prime_bits(ring, log_n), PRIME_BITS.1);
-        let prime_bits = choose_primes(circuit, encryption, sizes)?;
-        let log_q: f64 = prime_bits.iter().map(|bits| f64::from(*bits)).sum();
-        // The special prime must not be smaller than any digit of the key; larger ones make less noise.
-        let least = prime_bits.iter().max().copied().unwrap_or(0);
-        let room = admitted - log_q;
-        let special = if depth > 0 { f64::from(least) } else { 0.0 };
-        if special > room {
-            (needed_log_qp, largest_log_qp, largest_log_n) = (log_q + special, admitted, log_n);
-            continue;
-        }
-        let special_bits = (depth > 0).then(|| room.min(f64::from(PRIME_BITS.1)) as u32);
-        let parameters = Parameters::new(ParametersLiteral { ring, log_n, prime_bits, special_bits })?;
-        return describe(circuit, encryption, &parameters, admitted);
-    }
-    Err(CircuitError::TooDeep { depth, needed_log_qp, largest_log_qp, largest_log_n })
-}
-
-/// The smallest size at which a ring has a fair number of primes: they are 1 modulo 2N (4N), and about one in `bits` of those is prime.
-fn smallest_prime_bits(ring: Ring, log_n: u32) -> u32 {
-    let modulo_bits = log_n + if ring == Ring::ConjugateInvariant { 2 } else { 1 };
-    PRIME_BITS.0.max(modulo_bits + 7)
-}
-
-/// Largest |input| of the circuit: a black or a white pixel.
-fn input_bound(circuit: &Circuit) -> f64 {
-    let ends = circuit.mean.iter().zip(&circuit.std).map(|(mean, std)| {
-        let (mean, std) = (f64::from(*mean), f64::from(*std));
-        mean.abs().max((1.0 - mean).abs()) / std
-    });
-    ends.fold(0.0, f64::max)
-}
-
-/// Runs the circuit on the planner's machine. The bounds of the training data replace what the machine can only bound by row sums.
-fn walk(
-    planner: &Planner,
-    circuit: &Circuit,
-    input: Outline,
-    record: &mut dyn FnMut(&CircuitLayer, &Outline),
-) -> Result<Outline, CircuitError> {
-    let mut value = input;
-    for layer in &circuit.layers {
-        planner.begin(layer.name());
-        if let CircuitLayer::Polynomial(layer) = layer {
-            (value.bound, value.typical) = (layer.bound, layer.typical);
-        }
-        value = apply(planner, layer, value)?;
-        if let CircuitLayer::Linear(layer) = layer {
-            (value.bound, value.typical) = (layer.bound, value.typical.min(layer.bound));
-        }
-        record(layer, &value);
-    }
-    planner.demand(&value)?;
-    Ok(value)
-}
-
-/// First run: sizes of the primes, the last one left first.
-fn choose_primes(
+pub fn plan_in(
     circuit: &Circuit,
     encryption: &EncryptionSpec,
-    sizes: (u32, u32),
-) -> Result<Vec<u32>, CircuitError> {
-    let top = circuit.multiplicative_depth();
-    let target_bits = f64::from(encryption.scale_bits);
-    let planner = Planner::open(target_bits, sizes, top);
-    let input = planner.input(circuit.input.len(), top, target_bits.exp2(), input_bound(circuit));
-    let output = walk(&planner, circuit, input, &mut |_, _| {})?;
-    let (chosen, demands) = planner.chosen(output.level);
-    let mut chain = bottom_primes(&chosen, output.level, &demands, sizes);
-    chain.extend(chosen);
-    Ok(chain)
-}
-
-/// The primes that stay to the end: one, or as few as hold what is demanded beyond the primes above them.
-fn bottom_primes(chosen: &[u32], bottom: usize, demands: &[Demand], sizes: (u32, u32)) -> Vec<u32> {
-    let above = |level: usize| -> f64 {
-        chosen.iter().take(level.saturating_sub(bottom)).map(|bits| f64::from(*bits)).sum()
-    };
-    let wanted = demands.iter().map(|demand| demand.bits - above(demand.level)).fold(0.0, f64::max);
-    // A hostile circuit may want any number of bits; far past every table is far enough.
-    let wanted = (wanted + HEADROOM_BITS).min(1e4);
-    let count = (wanted / f64::from(sizes.1)).ceil().max(1.0);
-    let size = (wanted / count).ceil().max(f64::from(sizes.0));
-    vec![size as u32; count as usize]
+    ring: Ring,
+) -> Result<Plan, CircuitError> {
+    if encryption.security_bits != ckks::SECURITY_BITS {
+        return Err(CircuitError::Security {
+            asked: encryption.security_bits,
+            known: ckks::SECURITY_BITS,
+        });
+    }
+    circuit.check()?;
+    let mut largest = None;
+    for (log_n, admitted) in LOG_N.filter_map(|log_n| Some((log_n, max_log_qp(log_n)?))) {
+        for scale_bits in [
+            encryption.scale_bits,
+            encryption.scale_bits.saturating_sub(1),
+        ] {
+            match choose_parameters(circuit, scale_bits, ring, log_n, admitted)? {
+                Choice::Fits(parameters, scale_bits) => {
+                    return describe(circuit, scale_bits, &parameters, admitted);
+                }
+                Choice::TooLarge { log_qp } => largest = Some((log_n, admitted, log_qp)),
+            }
+        }
+    }
+    let (largest_log_n, largest_log_qp, needed_log_qp) = largest.unwrap_or_default();
+    let depth = circuit.multiplicative_depth();
+    Err(CircuitError::TooDeep {
+        depth,
+        needed_log_qp,
+        largest_log_qp,
+        largest_log_n,
+    })
 }
 
 /// Second run: bounds checked on the actual primes, noise, memory and time.
 fn describe(
     circuit: &Circuit,
-    encryption: &EncryptionSpec,
+    scale_bits: f64,
     parameters: &Parameters,
     admitted: f64,
 ) -> Result<Plan, CircuitError> {
     let planner = Planner::fixed(parameters);
-    let cost = CostModel::new(parameters.literal());
-    let input_scale = f64::from(encryption.scale_bits).exp2();
+    let cost = CostModel::new(parameters);
+    let input_scale = scale_bits.exp2();
     let inputs = circuit.input.len();
     let limbs = parameters.max_level() + 1;
-    let input = planner.input(inputs, parameters.max_level(), input_scale, input_bound(circuit));
+    let input = planner.input(
+        inputs,
+        parameters.max_level(),
+        input_scale,
+        input_bound(circuit),
+    );
     let mut layers: Vec<LayerPlan> = Vec::with_capacity(circuit.layers.len());
     let output = walk(&planner, circuit, input, &mut |layer, value| {
         layers.push(LayerPlan {
@@ -225,9 +168,13 @@ fn describe(
             seconds: planner.seconds(),
         });
     })?;
-    let evaluation_key_bytes = if parameters.special_prime().is_some() { cost.key_bytes(limbs) } else { 0 };
-    let input_bytes = cost.seeded_bytes(inputs, limbs);
-    let peak = layers.iter().map(|layer| layer.peak_bytes).max().unwrap_or(0);
+    let expansion = cost.expand(inputs, limbs);
+    let seeded = cost.set_bytes(inputs, limbs) / 2;
+    let peak = layers
+        .iter()
+        .map(|layer| layer.peak_bytes)
+        .max()
+        .unwrap_or(0);
     Ok(Plan {
         parameters: parameters.literal().clone(),
         security_bits: parameters.security_bits(),
@@ -239,12 +186,12 @@ fn describe(
         input_scale,
         multiplicative_depth: circuit.multiplicative_depth(),
         inputs,
-        evaluation_key_bytes,
-        ciphertext_bytes: cost.set_bytes(1, limbs),
-        input_bytes,
-        output_bytes: cost.set_bytes(output.features, output.level + 1),
-        peak_memory_bytes: peak + evaluation_key_bytes + input_bytes,
-        core_seconds: layers.iter().map(|layer| layer.seconds).sum(),
+        evaluation_key_bytes: cost.key_wire_bytes(limbs),
+        ciphertext_bytes: cost.wire_bytes(1, limbs, 2),
+        input_bytes: cost.wire_bytes(inputs, limbs, 1),
+        output_bytes: cost.wire_bytes(output.features, output.level + 1, 2),
+        peak_memory_bytes: peak + cost.key_bytes(limbs) + seeded,
+        core_seconds: layers.iter().map(|layer| layer.seconds).sum::<f64>() + expansion * 1e-9,
         layers,
     })
 }
@@ -271,6 +218,9 @@ impl Plan {
 
     /// The smallest predicted precision of any layer, bits after the binary point.
     pub fn min_precision_bits(&self) -> f64 {
-        self.layers.iter().map(|layer| layer.precision_bits).fold(f64::INFINITY, f64::min)
+        self.layers
+            .iter()
+            .map(|layer| layer.precision_bits)
+            .fold(f64::INFINITY, f64::min)
     }
 }

@@ -16,6 +16,8 @@ pub(super) enum Chain {
         target_bits: f64,
         /// Smallest and largest size of a prime.
         sizes: (u32, u32),
+        /// Sizes and primes of an earlier choice, by level.
+        known: Vec<(u32, u64)>,
     },
     /// The primes of a parameter set.
     Fixed(Box<(Parameters, NoiseModel)>),
@@ -74,15 +76,27 @@ pub(super) struct Planner {
 
 impl Planner {
     /// A machine that chooses primes for levels `1..=top`.
-    pub fn open(target_bits: f64, sizes: (u32, u32), top: usize) -> Self {
-        Self::new(Chain::Open { target_bits, sizes }, None, top)
+    pub fn open(target_bits: f64, sizes: (u32, u32), known: Vec<(u32, u64)>, top: usize) -> Self {
+        Self::new(
+            Chain::Open {
+                target_bits,
+                sizes,
+                known,
+            },
+            None,
+            top,
+        )
     }
 
     /// A machine that checks a parameter set and counts noise, time and memory on it.
     pub fn fixed(parameters: &Parameters) -> Self {
         let noise = NoiseModel::new(parameters);
-        let cost = CostModel::new(parameters.literal());
-        Self::new(Chain::Fixed(Box::new((parameters.clone(), noise))), Some(cost), parameters.max_level())
+        let cost = CostModel::new(parameters);
+        Self::new(
+            Chain::Fixed(Box::new((parameters.clone(), noise))),
+            Some(cost),
+            parameters.max_level(),
+        )
     }
 
     fn new(chain: Chain, cost: Option<CostModel>, top: usize) -> Self {
@@ -102,7 +116,15 @@ impl Planner {
     pub fn input(&self, features: usize, level: usize, scale: f64, bound: f64) -> Outline {
         let noise = self.model().map_or(0.0, NoiseModel::fresh);
         // Pixels are normalised to a standard deviation of about one.
-        self.value(Outline { level, scale, features, bound, typical: bound.min(1.0), noise, _held: None })
+        self.value(Outline {
+            level,
+            scale,
+            features,
+            bound,
+            typical: bound.min(1.0),
+            noise,
+            _held: None,
+        })
     }
 
     /// Starts a layer: its name for messages, its own time and peak of memory.
@@ -124,7 +146,13 @@ impl Planner {
 
     /// Sizes chosen for levels above `bottom`, lowest level first, and what was demanded of the modulus.
     pub fn chosen(&self, bottom: usize) -> (Vec<u32>, Vec<Demand>) {
-        let sizes = self.sizes.borrow().iter().skip(bottom + 1).map_while(|size| *size).collect();
+        let sizes = self
+            .sizes
+            .borrow()
+            .iter()
+            .skip(bottom + 1)
+            .map_while(|size| *size)
+            .collect();
         (sizes, self.demands.borrow().clone())
     }
 
@@ -133,7 +161,10 @@ impl Planner {
         let bits = (2.0 * value.scale * value.bound).log2();
         match &self.chain {
             Chain::Open { .. } => {
-                self.demands.borrow_mut().push(Demand { level: value.level, bits });
+                self.demands.borrow_mut().push(Demand {
+                    level: value.level,
+                    bits,
+                });
                 Ok(())
             }
             Chain::Fixed(set) => {
@@ -142,7 +173,12 @@ impl Planner {
                     return Ok(());
                 }
                 let layer = self.layer.borrow().clone();
-                Err(CircuitError::Wraps { layer, level: value.level, value_bits: bits, modulus_bits })
+                Err(CircuitError::Wraps {
+                    layer,
+                    level: value.level,
+                    value_bits: bits,
+                    modulus_bits,
+                })
             }
         }
     }
@@ -158,11 +194,21 @@ impl Planner {
     fn prime(&self, level: usize, scale: f64) -> f64 {
         match &self.chain {
             Chain::Fixed(set) => set.0.primes()[level] as f64,
-            Chain::Open { target_bits, sizes } => {
-                let wanted = (scale.log2() - target_bits).round();
-                let size = wanted.clamp(f64::from(sizes.0), f64::from(sizes.1)) as u32;
-                let size = *self.sizes.borrow_mut()[level].get_or_insert(size);
-                f64::from(size).exp2()
+            Chain::Open {
+                target_bits,
+                sizes,
+                known,
+            } => {
+                let wanted = scale.log2() - target_bits;
+                let rounded = wanted.round().clamp(f64::from(sizes.0), f64::from(sizes.1)) as u32;
+                let known = known.get(level).copied();
+                // An earlier choice stays unless it is clearly off: two choices that depend on each other would never settle.
+                let kept = known.map(|(size, _)| size).filter(|size| {
+                    (wanted - f64::from(*size)).abs() < 0.9 && (sizes.0..=sizes.1).contains(size)
+                });
+                let size = *self.sizes.borrow_mut()[level].get_or_insert(kept.unwrap_or(rounded));
+                let same = known.filter(|(known, _)| *known == size);
+                same.map_or(f64::from(size).exp2(), |(_, prime)| prime as f64)
             }
         }
     }
@@ -179,18 +225,26 @@ impl Planner {
             let bytes = model.set_bytes(value.features, value.level + 1);
             self.used.set(self.used.get() + bytes);
             self.peak.set(self.peak.get().max(self.used.get()));
-            value._held = Some(Held { bytes, used: Rc::clone(&self.used) });
+            value._held = Some(Held {
+                bytes,
+                used: Rc::clone(&self.used),
+            });
         }
         value
     }
 
     fn relinearized(&self, noise: f64, level: usize) -> f64 {
-        self.model().map_or(0.0, |model| model.add(noise, model.relinearize(level)))
+        self.model()
+            .map_or(0.0, |model| model.add(noise, model.relinearize(level)))
     }
 }
 
 fn same_features(op: &'static str, found: usize, wanted: usize) -> Result<(), CircuitError> {
-    if found == wanted { Ok(()) } else { Err(CircuitError::Features { op, found, wanted }) }
+    if found == wanted {
+        Ok(())
+    } else {
+        Err(CircuitError::Features { op, found, wanted })
+    }
 }
 
 /// One constant for all, or one per feature.
@@ -198,7 +252,9 @@ fn constants(op: &'static str, list: &[f64], features: usize) -> Result<f64, Cir
     if list.len() != 1 {
         same_features(op, list.len(), features)?;
     }
-    Ok(list.iter().fold(0.0, |largest: f64, value| largest.max(value.abs())))
+    Ok(list
+        .iter()
+        .fold(0.0, |largest: f64, value| largest.max(value.abs())))
 }
 
 impl Machine for Planner {
@@ -217,10 +273,17 @@ impl Machine for Planner {
         v.features
     }
 
-    fn linear(&self, v: &Outline, map: &LinearMap, weight_scale: f64) -> Result<Outline, CircuitError> {
+    fn linear(
+        &self,
+        v: &Outline,
+        map: &LinearMap,
+        weight_scale: f64,
+    ) -> Result<Outline, CircuitError> {
         same_features("linear", v.features, map.inputs())?;
-        self.spend(|cost| cost.linear(map.macs(), v.level + 1));
-        let squares = self.model().map(|model| (model, map.max_row_sum_of_squares()));
+        self.spend(|cost| cost.linear(map, v.level + 1));
+        let squares = self
+            .model()
+            .map(|model| (model, map.max_row_sum_of_squares()));
         let spread = map.max_abs_row_sum() as f64 / weight_scale;
         Ok(self.value(Outline {
             level: v.level,
@@ -262,10 +325,18 @@ impl Machine for Planner {
     fn add(&self, mut a: Outline, b: &Outline) -> Result<Outline, CircuitError> {
         same_features("add", b.features, a.features)?;
         if a.level != b.level {
-            return Err(CircuitError::Level { op: "add", level: b.level, wanted: a.level.to_string() });
+            return Err(CircuitError::Level {
+                op: "add",
+                level: b.level,
+                wanted: a.level.to_string(),
+            });
         }
         if !scales_agree(a.scale, b.scale) {
-            return Err(CircuitError::Scales { op: "add", left: a.scale.log2(), right: b.scale.log2() });
+            return Err(CircuitError::Scales {
+                op: "add",
+                left: a.scale.log2(),
+                right: b.scale.log2(),
+            });
         }
         self.spend(|cost| cost.pass(a.features, a.level + 1));
         a.bound += b.bound;
@@ -276,7 +347,9 @@ impl Machine for Planner {
 
     fn square(&self, v: &Outline) -> Result<Outline, CircuitError> {
         self.spend(|cost| cost.multiply(v.features, v.level + 1));
-        let noise = self.model().map_or(0.0, |model| model.square(v.typical * v.scale, v.noise));
+        let noise = self
+            .model()
+            .map_or(0.0, |model| model.square(v.typical * v.scale, v.noise));
         Ok(self.value(Outline {
             level: v.level,
             scale: v.scale * v.scale,
@@ -308,14 +381,28 @@ impl Machine for Planner {
 
     fn rescale(&self, v: Outline) -> Result<Outline, CircuitError> {
         if v.level == 0 {
-            return Err(CircuitError::Level { op: "rescale", level: 0, wanted: "at least 1".into() });
+            return Err(CircuitError::Level {
+                op: "rescale",
+                level: 0,
+                wanted: "at least 1".into(),
+            });
         }
         self.demand(&v)?;
         self.spend(|cost| cost.rescale(v.features, v.level + 1));
         let prime = self.prime(v.level, v.scale);
-        let noise = self.model().map_or(0.0, |model| model.after_rescale(v.noise, prime, 2));
+        let noise = self
+            .model()
+            .map_or(0.0, |model| model.after_rescale(v.noise, prime, 2));
         // Ciphertexts lose their last limb in place.
-        let Outline { level, scale, features, bound, typical, _held, .. } = v;
+        let Outline {
+            level,
+            scale,
+            features,
+            bound,
+            typical,
+            _held,
+            ..
+        } = v;
         drop(_held);
         Ok(self.value(Outline {
             level: level - 1,
@@ -331,8 +418,16 @@ impl Machine for Planner {
     fn drop_to(&self, v: &Outline, level: usize) -> Result<Outline, CircuitError> {
         if level > v.level {
             let wanted = format!("at most {}", v.level);
-            return Err(CircuitError::Level { op: "drop_to", level, wanted });
+            return Err(CircuitError::Level {
+                op: "drop_to",
+                level,
+                wanted,
+            });
         }
-        Ok(self.value(Outline { level, _held: None, ..*v }))
+        Ok(self.value(Outline {
+            level,
+            _held: None,
+            ..*v
+        }))
     }
 }

@@ -18,15 +18,24 @@ impl Quantizer {
     /// Starts with the pixels of `network`, black to white.
     pub fn new(bits: u32, network: &TrainedNetwork) -> Result<Self, CircuitError> {
         if !(MIN_WEIGHT_BITS..=MAX_WEIGHT_BITS).contains(&bits) {
-            return Err(CircuitError::WeightBits { bits, low: MIN_WEIGHT_BITS, high: MAX_WEIGHT_BITS });
+            return Err(CircuitError::WeightBits {
+                bits,
+                low: MIN_WEIGHT_BITS,
+                high: MAX_WEIGHT_BITS,
+            });
         }
         let plane = network.input.height * network.input.width;
         let channels = network.mean.iter().zip(&network.std).map(|(mean, std)| {
             let (mean, std) = (f64::from(*mean), f64::from(*std));
             (-mean / std, (1.0 - mean) / std)
         });
-        let intervals = channels.flat_map(|ends| std::iter::repeat_n(ends, plane)).collect();
-        Ok(Self { largest: f64::from((1_u32 << (bits - 1)) - 1), intervals })
+        let intervals = channels
+            .flat_map(|ends| std::iter::repeat_n(ends, plane))
+            .collect();
+        Ok(Self {
+            largest: f64::from((1_u32 << (bits - 1)) - 1),
+            intervals,
+        })
     }
 
     /// Rounds the weights, one scale for the layer. `known` bounds |output| by what the training data showed.
@@ -38,24 +47,44 @@ impl Quantizer {
         if extreme == 0.0 {
             return Err(CircuitError::ZeroWeights { layer: layer.name });
         }
-        let weight_scale = if layer.is_plain_sum() { 1.0 } else { self.largest / extreme };
+        let weight_scale = if layer.is_plain_sum() {
+            1.0
+        } else {
+            self.largest / extreme
+        };
         let outputs = layer.shape.len();
         let mut groups = Vec::with_capacity(layer.groups.len());
         let mut start = 0;
         for group in layer.groups {
-            let weights = group.weights.iter().map(|weight| (weight * weight_scale).round() as i16).collect();
+            let weights = group
+                .weights
+                .iter()
+                .map(|weight| (weight * weight_scale).round() as i16)
+                .collect();
             let positions = group.gather.len() / group.taps;
             groups.push(
-                Group::new(start, group.rows, group.taps, weights, group.gather).map_err(ckks::Error::from)?,
+                Group::new(start, group.rows, group.taps, weights, group.gather)
+                    .map_err(ckks::Error::from)?,
             );
             start += group.rows * positions;
         }
-        let map = LinearMap::from_groups(layer.inputs, outputs, groups).map_err(ckks::Error::from)?;
+        let map =
+            LinearMap::from_groups(layer.inputs, outputs, groups).map_err(ckks::Error::from)?;
         self.intervals = propagate(&map, weight_scale, &layer.bias, &self.intervals);
-        let reach = self.intervals.iter().fold(0.0, |reach: f64, (low, high)| reach.max(-low).max(*high));
+        let reach = self
+            .intervals
+            .iter()
+            .fold(0.0, |reach: f64, (low, high)| reach.max(-low).max(*high));
         // Zero only where every output is a constant zero; any positive bound is true then.
         let bound = if reach > 0.0 { reach.min(known) } else { 1.0 };
-        Ok(LinearLayer { name: layer.name, kind: layer.kind, map, weight_scale, bias: layer.bias, bound })
+        Ok(LinearLayer {
+            name: layer.name,
+            kind: layer.kind,
+            map,
+            weight_scale,
+            bias: layer.bias,
+            bound,
+        })
     }
 
     /// The intervals after an activation, one per feature.
@@ -65,7 +94,12 @@ impl Quantizer {
 }
 
 /// Interval arithmetic through a linear layer: sound, and tighter than row sums where inputs have one sign, as squares do.
-fn propagate(map: &LinearMap, weight_scale: f64, bias: &[f64], inputs: &[(f64, f64)]) -> Vec<(f64, f64)> {
+fn propagate(
+    map: &LinearMap,
+    weight_scale: f64,
+    bias: &[f64],
+    inputs: &[(f64, f64)],
+) -> Vec<(f64, f64)> {
     let mut outputs = vec![(0.0, 0.0); map.outputs()];
     for group in map.groups() {
         let positions = group.positions();

@@ -22,10 +22,19 @@ pub fn plan_shape(experiment: &Experiment) -> Result<Plan, CircuitError> {
     let polynomial = starting_polynomial(&experiment.activation)?;
     let channels = experiment.network.input.channels;
     let (mean, std) = (vec![PIXELS.0; channels], vec![PIXELS.1; channels]);
-    let network = initial(experiment, Activations::Polynomial(&polynomial), &mean, &std);
+    let network = initial(
+        experiment,
+        Activations::Polynomial(&polynomial),
+        &mean,
+        &std,
+    );
     let interval = experiment.activation.interval;
     let reach = REACH * interval.low().abs().max(interval.high().abs());
-    let activations = network.layers.iter().zip(&experiment.network.shapes).enumerate();
+    let activations = network
+        .layers
+        .iter()
+        .zip(&experiment.network.shapes)
+        .enumerate();
     let ranges: Vec<PreActivation> = activations
         .filter(|(_, (layer, _))| matches!(layer, TrainedLayer::Polynomial { .. }))
         .map(|(layer, (_, shape))| assumed_range(layer, shape.channels, reach))
@@ -41,20 +50,35 @@ fn starting_polynomial(activation: &ActivationSpec) -> Result<Polynomial, Circui
         // The data's own density is not known yet.
         (None, Method::Data) => {
             let interval = activation.interval;
-            let flat = polyapprox::Density::from_histogram(interval.low(), interval.high(), &[1; 64])?;
-            let found = approximate_weighted(activation.function, &flat, activation.degree, interval)?;
+            let flat =
+                polyapprox::Density::from_histogram(interval.low(), interval.high(), &[1; 64])?;
+            let found =
+                approximate_weighted(activation.function, &flat, activation.degree, interval)?;
             found.polynomial.coefficients().to_vec()
         }
         (None, method) => {
-            let found = approximate(activation.function, method, activation.degree, activation.interval)?;
+            let found = approximate(
+                activation.function,
+                method,
+                activation.degree,
+                activation.interval,
+            )?;
             found.polynomial.coefficients().to_vec()
         }
     };
     if activation.trainable != Trainable::Fixed {
         let degree = activation.degree;
         coefficients.resize(degree + 1, 0.0);
-        let reach = activation.interval.low().abs().max(activation.interval.high().abs());
-        let terms = coefficients.iter().enumerate().skip(1).map(|(k, a)| a.abs() * reach.powi(k as i32));
+        let reach = activation
+            .interval
+            .low()
+            .abs()
+            .max(activation.interval.high().abs());
+        let terms = coefficients
+            .iter()
+            .enumerate()
+            .skip(1)
+            .map(|(k, a)| a.abs() * reach.powi(k as i32));
         let floor = TRAINED_LEADING * terms.fold(0.0, f64::max) / reach.powi(degree as i32);
         if coefficients[degree].abs() < floor {
             coefficients[degree] = floor;

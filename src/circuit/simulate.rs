@@ -50,7 +50,10 @@ pub fn simulate_checked(
     noise: Option<u64>,
 ) -> Result<Simulation, CircuitError> {
     if images.shape != circuit.input {
-        return Err(CircuitError::Images { found: images.shape.len(), wanted: circuit.input.len() });
+        return Err(CircuitError::Images {
+            found: images.shape.len(),
+            wanted: circuit.input.len(),
+        });
     }
     let parameters = Parameters::new(plan.parameters.clone())?;
     let model = noise.map(|seed| (NoiseModel::new(&parameters), seed));
@@ -68,7 +71,10 @@ pub fn simulate_checked(
         .collect();
     let results = results?;
     let mut simulation = Simulation {
-        evaluation: Evaluation { classes: circuit.classes, logits: Vec::new() },
+        evaluation: Evaluation {
+            classes: circuit.classes,
+            logits: Vec::new(),
+        },
         wrapped_images: 0,
     };
     for (logits, wrapped) in results {
@@ -79,5 +85,9 @@ pub fn simulate_checked(
 }
 
 fn logits(output: &Integers) -> Vec<f32> {
-    output.values.iter().map(|value| (*value as f64 / output.scale) as f32).collect()
+    output
+        .values
+        .iter()
+        .map(|value| (*value as f64 / output.scale) as f32)
+        .collect()
 }

@@ -5,8 +5,17 @@ use ckks::Ring;
 
 impl Plan {
     /// Headings of [`Self::rows`].
-    pub const COLUMNS: [&'static str; 9] =
-        ["layer", "kind", "macs", "ciphertexts", "level", "scale", "bound", "precision", "memory"];
+    pub const COLUMNS: [&'static str; 9] = [
+        "layer",
+        "kind",
+        "macs",
+        "ciphertexts",
+        "level",
+        "scale",
+        "bound",
+        "precision",
+        "memory",
+    ];
 
     /// One row a layer: scale, bound and precision in bits, memory of what leaves the layer.
     pub fn rows(&self) -> Vec<[String; 9]> {
@@ -28,8 +37,16 @@ impl Plan {
 
     /// Name and value of what holds for the whole circuit, for `images` images on `threads` cores (0: all).
     pub fn facts(&self, images: usize, threads: usize) -> Vec<(&'static str, String)> {
-        let primes: Vec<String> = self.parameters.prime_bits.iter().map(u32::to_string).collect();
-        let special = self.parameters.special_bits.map_or("none".to_owned(), |bits| bits.to_string());
+        let primes: Vec<String> = self
+            .parameters
+            .prime_bits
+            .iter()
+            .map(u32::to_string)
+            .collect();
+        let special = self
+            .parameters
+            .special_bits
+            .map_or("none".to_owned(), |bits| bits.to_string());
         let ring = match self.parameters.ring {
             Ring::Standard => "standard",
             Ring::ConjugateInvariant => "conjugate-invariant",
@@ -38,8 +55,17 @@ impl Plan {
         let batches = self.batches(images);
         let hourly = (batches * self.slots) as f64 * 3600.0 / seconds;
         vec![
-            ("ring", format!("{ring}, degree {} (2^{})", self.ring_degree, self.parameters.log_n)),
-            ("primes", format!("{} bits, special {special}", primes.join(" + "))),
+            (
+                "ring",
+                format!(
+                    "{ring}, degree {} (2^{})",
+                    self.ring_degree, self.parameters.log_n
+                ),
+            ),
+            (
+                "primes",
+                format!("{} bits, special {special}", primes.join(" + ")),
+            ),
             (
                 "modulus",
                 format!(
@@ -47,14 +73,38 @@ impl Plan {
                     self.log_q, self.log_qp, self.max_log_qp
                 ),
             ),
-            ("security", format!("{} bits ({})", self.security_bits, ckks::SECURITY_SOURCE)),
-            ("multiplicative depth", self.multiplicative_depth.to_string()),
-            ("smallest precision", format!("{:.1} bits", self.min_precision_bits())),
-            ("batch", format!("{} images; {batches} batches for {images}", self.slots)),
-            ("upload", format!("{} an image", bytes(self.input_bytes_per_image().ceil() as u64))),
+            (
+                "security",
+                format!("{} bits ({})", self.security_bits, ckks::SECURITY_SOURCE),
+            ),
+            (
+                "multiplicative depth",
+                self.multiplicative_depth.to_string(),
+            ),
+            (
+                "smallest precision",
+                format!("{:.1} bits", self.min_precision_bits()),
+            ),
+            (
+                "batch",
+                format!("{} images; {batches} batches for {images}", self.slots),
+            ),
+            (
+                "upload",
+                format!(
+                    "{} an image",
+                    bytes(self.input_bytes_per_image().ceil() as u64)
+                ),
+            ),
             ("evaluation key", bytes(self.evaluation_key_bytes)),
-            ("memory", format!("about {} at once", bytes(self.peak_memory_bytes))),
-            ("time", format!("about {seconds:.1} s to evaluate ({hourly:.0} predictions an hour)")),
+            (
+                "memory",
+                format!("about {} at once", bytes(self.peak_memory_bytes)),
+            ),
+            (
+                "time",
+                format!("about {seconds:.1} s to evaluate ({hourly:.0} predictions an hour)"),
+            ),
         ]
     }
 }

@@ -111,7 +111,10 @@ impl CircuitLayer {
     /// `linear`, `pool` or `polynomial`, as in `layers.csv`.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Linear(LinearLayer { kind: LinearKind::Pool, .. }) => "pool",
+            Self::Linear(LinearLayer {
+                kind: LinearKind::Pool,
+                ..
+            }) => "pool",
             Self::Linear(_) => "linear",
             Self::Polynomial(_) => "polynomial",
         }
@@ -167,7 +170,11 @@ impl Circuit {
         let plane = (self.input.height * self.input.width).max(1);
         for (channel, (mean, std)) in pixels.chunks(plane).zip(self.mean.iter().zip(&self.std)) {
             let (mean, std) = (f64::from(*mean), f64::from(*std));
-            out.extend(channel.iter().map(|byte| (f64::from(*byte) / 255.0 - mean) / std));
+            out.extend(
+                channel
+                    .iter()
+                    .map(|byte| (f64::from(*byte) / 255.0 - mean) / std),
+            );
         }
     }
 
@@ -177,13 +184,32 @@ impl Circuit {
     /// [`CircuitError::Invalid`] saying which part contradicts what.
     pub fn check(&self) -> Result<(), CircuitError> {
         let sides = [self.input.channels, self.input.height, self.input.width];
-        let features =
-            sides.iter().try_fold(1_usize, |product, side| product.checked_mul(*side)).unwrap_or(usize::MAX);
+        let features = sides
+            .iter()
+            .try_fold(1_usize, |product, side| product.checked_mul(*side))
+            .unwrap_or(usize::MAX);
         within("the number of input features", features, 1, MAX_FEATURES)?;
-        within("the number of channel means", self.mean.len(), self.input.channels, self.input.channels)?;
-        within("the number of channel deviations", self.std.len(), self.input.channels, self.input.channels)?;
-        all("a channel mean", &self.mean, "finite", |mean| mean.is_finite())?;
-        all("a channel deviation", &self.std, "positive and finite", |std| std.is_finite() && *std > 0.0)?;
+        within(
+            "the number of channel means",
+            self.mean.len(),
+            self.input.channels,
+            self.input.channels,
+        )?;
+        within(
+            "the number of channel deviations",
+            self.std.len(),
+            self.input.channels,
+            self.input.channels,
+        )?;
+        all("a channel mean", &self.mean, "finite", |mean| {
+            mean.is_finite()
+        })?;
+        all(
+            "a channel deviation",
+            &self.std,
+            "positive and finite",
+            |std| std.is_finite() && *std > 0.0,
+        )?;
         within("the number of classes", self.classes, 1, 256)?;
         within("the number of layers", self.layers.len(), 1, MAX_LAYERS)?;
         let mut current = features;
@@ -204,7 +230,11 @@ impl Circuit {
             current = layer.outputs(current);
         }
         if let Some(CircuitLayer::Polynomial(layer)) = self.layers.last() {
-            return Err(invalid("the last layer", format!("`{}`, a polynomial", layer.name), "linear"));
+            return Err(invalid(
+                "the last layer",
+                format!("`{}`, a polynomial", layer.name),
+                "linear",
+            ));
         }
         within("the number of outputs", current, self.classes, self.classes)
     }
@@ -218,9 +248,16 @@ impl LinearLayer {
         positive(of("the weight scale"), self.weight_scale)?;
         positive(of("the bound"), self.bound)?;
         if !self.bias.is_empty() {
-            within(of("the number of biases"), self.bias.len(), self.map.outputs(), self.map.outputs())?;
+            within(
+                of("the number of biases"),
+                self.bias.len(),
+                self.map.outputs(),
+                self.map.outputs(),
+            )?;
         }
-        all(of("a bias"), &self.bias, "finite", |value| value.is_finite())
+        all(of("a bias"), &self.bias, "finite", |value| {
+            value.is_finite()
+        })
     }
 }
 
@@ -229,12 +266,24 @@ impl PolynomialLayer {
         let of = |what: &str| format!("{what} of `{}`", self.name);
         let lower = self.polynomial.lower();
         within(of("the degree"), self.polynomial.degree(), 2, MAX_DEGREE)?;
-        within(of("the number of lower coefficients"), lower.len(), 0, self.polynomial.degree())?;
+        within(
+            of("the number of lower coefficients"),
+            lower.len(),
+            0,
+            self.polynomial.degree(),
+        )?;
         for (power, values) in lower.iter().enumerate() {
             if values.len() > 1 {
-                within(of("the number of coefficients"), values.len(), features, features)?;
+                within(
+                    of("the number of coefficients"),
+                    values.len(),
+                    features,
+                    features,
+                )?;
             }
-            all(of("a coefficient"), values, "finite", |value| value.is_finite())?;
+            all(of("a coefficient"), values, "finite", |value| {
+                value.is_finite()
+            })?;
             if power == 0 {
                 all(of("the constant"), values, "zero", |value| *value == 0.0)?;
             }
@@ -244,15 +293,32 @@ impl PolynomialLayer {
     }
 }
 
-fn invalid(what: impl Into<String>, found: impl Into<String>, wanted: impl Into<String>) -> CircuitError {
-    CircuitError::Invalid { what: what.into(), found: found.into(), wanted: wanted.into() }
+fn invalid(
+    what: impl Into<String>,
+    found: impl Into<String>,
+    wanted: impl Into<String>,
+) -> CircuitError {
+    CircuitError::Invalid {
+        what: what.into(),
+        found: found.into(),
+        wanted: wanted.into(),
+    }
 }
 
-fn within(what: impl Into<String>, found: usize, low: usize, high: usize) -> Result<(), CircuitError> {
+fn within(
+    what: impl Into<String>,
+    found: usize,
+    low: usize,
+    high: usize,
+) -> Result<(), CircuitError> {
     if (low..=high).contains(&found) {
         return Ok(());
     }
-    let wanted = if low == high { low.to_string() } else { format!("{low} to {high}") };
+    let wanted = if low == high {
+        low.to_string()
+    } else {
+        format!("{low} to {high}")
+    };
     Err(invalid(what, found.to_string(), wanted))
 }
 
@@ -262,7 +328,11 @@ fn positive(what: impl Into<String>, found: f64) -> Result<(), CircuitError> {
     if (1.0 / LARGEST..=LARGEST).contains(&found) {
         return Ok(());
     }
-    Err(invalid(what, format!("{found:e}"), format!("between {:e} and {LARGEST:e}", 1.0 / LARGEST)))
+    Err(invalid(
+        what,
+        format!("{found:e}"),
+        format!("between {:e} and {LARGEST:e}", 1.0 / LARGEST),
+    ))
 }
 
 fn all<T: std::fmt::Display>(

@@ -46,8 +46,14 @@ pub fn check(arguments: &CheckArguments) -> Result<(), Failure> {
 fn plan(experiment: &Experiment) -> Result<String, PipelineError> {
     crate::pipeline::starting_polynomial(experiment)?;
     if experiment.encryption.backend != BackendName::Ckks {
-        return Ok(format!("backend {}", experiment.encryption.backend.as_str()));
+        return Ok(format!(
+            "backend {}",
+            experiment.encryption.backend.as_str()
+        ));
     }
     let plan = circuit::plan_shape(experiment)?;
-    Ok(format!("ring degree {}, log2 QP {:.0}, depth {}", plan.ring_degree(), plan.log_qp, plan.multiplicative_depth))
+    Ok(format!(
+        "ring degree {}, log2 QP {:.0}, depth {}",
+        plan.ring_degree, plan.log_qp, plan.multiplicative_depth
+    ))
 }

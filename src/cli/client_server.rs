@@ -11,7 +11,7 @@ use clap::Args;
 use super::exit::Failure;
 use super::signals::Stop;
 use crate::circuit::{Circuit, Plan};
-use crate::data::{self, DataDirs, Images};
+use crate::data::{self, DataDirs};
 use crate::encrypted::EncryptedError;
 use crate::encrypted::ckks::{self as batched, Client, ClientPackage, Server, ServerPackage};
 use crate::files;
@@ -108,11 +108,17 @@ pub struct DecryptArguments {
 pub fn export(arguments: &ExportArguments) -> Result<(), Failure> {
     let circuit = Circuit::read(&arguments.run.join("circuit.bin")).map_err(PipelineError::from)?;
     let plan_path = arguments.run.join("plan.json");
-    let text = fs::read(&plan_path).map_err(|error| Failure::io(format!("read {}", plan_path.display()), error))?;
-    let plan: Plan = serde_json::from_slice(&text)
-        .map_err(|error| PipelineError::Malformed { path: plan_path, what: error.to_string() })?;
+    let text = fs::read(&plan_path)
+        .map_err(|error| Failure::io(format!("read {}", plan_path.display()), error))?;
+    let plan: Plan = serde_json::from_slice(&text).map_err(|error| PipelineError::Malformed {
+        path: plan_path,
+        what: error.to_string(),
+    })?;
     batched::export(&circuit, &plan, &arguments.folder).map_err(PipelineError::from)?;
-    println!("wrote {0}/client and {0}/server", arguments.folder.display());
+    println!(
+        "wrote {0}/client and {0}/server",
+        arguments.folder.display()
+    );
     Ok(())
 }
 
@@ -121,20 +127,28 @@ pub fn keygen(arguments: &KeygenArguments) -> Result<(), Failure> {
     let package = ClientPackage::read(&arguments.client).map_err(PipelineError::from)?;
     let (client, evaluation) = Client::generate(package).map_err(PipelineError::from)?;
     let server = arguments.out.join("server");
-    fs::create_dir_all(&server).map_err(|error| Failure::io(format!("create {}", server.display()), error))?;
+    fs::create_dir_all(&server)
+        .map_err(|error| Failure::io(format!("create {}", server.display()), error))?;
     let mut bytes = Vec::new();
     client.secret().write(&mut bytes).map_err(scheme)?;
     let secret = arguments.out.join(SECRET_KEY);
     let written = files::write_secret(&secret, &bytes);
     zeroize::Zeroize::zeroize(&mut bytes);
     written.map_err(|error| Failure::io(format!("write {}", secret.display()), error))?;
-    println!("wrote {} (keep it: whoever has it can decrypt)", secret.display());
+    println!(
+        "wrote {} (keep it: whoever has it can decrypt)",
+        secret.display()
+    );
     if let Some(key) = evaluation {
         let mut bytes = Vec::new();
         key.write(&mut bytes).map_err(scheme)?;
         let path = server.join(EVALUATION_KEY);
         write(&path, &bytes)?;
-        println!("wrote {} for the server, {:.1} MB", path.display(), bytes.len() as f64 / 1e6);
+        println!(
+            "wrote {} for the server, {:.1} MB",
+            path.display(),
+            bytes.len() as f64 / 1e6
+        );
     }
     Ok(())
 }
@@ -144,12 +158,22 @@ pub fn encrypt(arguments: &EncryptArguments, data_dir: Option<&Path>) -> Result<
     let client = open_client(&arguments.client, &arguments.key)?;
     let images = match arguments.dataset {
         Some(name) => {
-            let spec = DatasetSpec { name, train: None, test: None };
-            data::load(&spec, arguments.seed, &DataDirs::resolve(data_dir)).map_err(PipelineError::from)?.test
+            let spec = DatasetSpec {
+                name,
+                train: None,
+                test: None,
+            };
+            data::load(&spec, arguments.seed, &DataDirs::resolve(data_dir))
+                .map_err(PipelineError::from)?
+                .test
         }
-        None => Images::from_files(&arguments.images).map_err(PipelineError::from)?,
+        None => {
+            data::read_pictures(&arguments.images, client.input()).map_err(PipelineError::from)?
+        }
     };
-    let (from, to) = arguments.range.unwrap_or((0, images.len().min(client.slots())));
+    let (from, to) = arguments
+        .range
+        .unwrap_or((0, images.len().min(client.slots())));
     if to > images.len() || to - from > client.slots() {
         return Err(Failure::Usage(format!(
             "images {from}..{to} were asked for: there are {}, and one upload holds {}\nhint: give `--range FROM..TO` and make several uploads",
@@ -157,9 +181,17 @@ pub fn encrypt(arguments: &EncryptArguments, data_dir: Option<&Path>) -> Result<
             client.slots()
         )));
     }
-    let bytes = client.encrypt(&images, from, to - from).map_err(PipelineError::from)?;
+    let bytes = client
+        .encrypt(&images, from, to - from)
+        .map_err(PipelineError::from)?;
     write(&arguments.out, &bytes)?;
-    println!("wrote {}: {} images, {:.1} MB; decrypt the reply with --count {}", arguments.out.display(), to - from, bytes.len() as f64 / 1e6, to - from);
+    println!(
+        "wrote {}: {} images, {:.1} MB; decrypt the reply with --count {}",
+        arguments.out.display(),
+        to - from,
+        bytes.len() as f64 / 1e6,
+        to - from
+    );
     Ok(())
 }
 
@@ -175,7 +207,8 @@ pub fn evaluate(arguments: &EvaluateArguments, stop: &Stop) -> Result<(), Failur
         None => None,
     };
     let server = Server::new(package, key).map_err(PipelineError::from)?;
-    let upload = fs::read(&arguments.input).map_err(|error| Failure::io(format!("read {}", arguments.input.display()), error))?;
+    let upload = fs::read(&arguments.input)
+        .map_err(|error| Failure::io(format!("read {}", arguments.input.display()), error))?;
     let start = std::time::Instant::now();
     let reply = server
         .evaluate(&upload, &mut |layer, time| {
@@ -185,7 +218,11 @@ pub fn evaluate(arguments: &EvaluateArguments, stop: &Stop) -> Result<(), Failur
         .map_err(PipelineError::from)?;
     let seconds = start.elapsed().as_secs_f64();
     write(&arguments.out, &reply)?;
-    println!("wrote {}: {:.1} MB, evaluated in {seconds:.2} s", arguments.out.display(), reply.len() as f64 / 1e6);
+    println!(
+        "wrote {}: {:.1} MB, evaluated in {seconds:.2} s",
+        arguments.out.display(),
+        reply.len() as f64 / 1e6
+    );
     Ok(())
 }
 
@@ -194,16 +231,28 @@ pub fn decrypt(arguments: &DecryptArguments) -> Result<(), Failure> {
     let client = open_client(&arguments.client, &arguments.key)?;
     let count = arguments.count.unwrap_or(client.slots());
     if count == 0 || count > client.slots() {
-        return Err(Failure::Usage(format!("--count {count}: a batch holds 1 to {} images", client.slots())));
+        return Err(Failure::Usage(format!(
+            "--count {count}: a batch holds 1 to {} images",
+            client.slots()
+        )));
     }
-    let reply = fs::read(&arguments.input).map_err(|error| Failure::io(format!("read {}", arguments.input.display()), error))?;
+    let reply = fs::read(&arguments.input)
+        .map_err(|error| Failure::io(format!("read {}", arguments.input.display()), error))?;
     let logits = client.decrypt(&reply, count).map_err(PipelineError::from)?;
-    let evaluation = crate::results::Evaluation { classes: logits.len() / count, logits };
+    let evaluation = crate::results::Evaluation {
+        classes: logits.len() / count,
+        logits,
+    };
     let mut table = String::from("image,label");
     for class in 0..evaluation.classes {
         table.push_str(&format!(",logit_{class}"));
     }
-    for (image, (label, row)) in evaluation.predicted().iter().zip(evaluation.logits.chunks(evaluation.classes)).enumerate() {
+    for (image, (label, row)) in evaluation
+        .predicted()
+        .iter()
+        .zip(evaluation.logits.chunks(evaluation.classes))
+        .enumerate()
+    {
         table.push_str(&format!("\n{image},{label}"));
         for value in row {
             table.push_str(&format!(",{value}"));
@@ -212,7 +261,9 @@ pub fn decrypt(arguments: &DecryptArguments) -> Result<(), Failure> {
     table.push('\n');
     match &arguments.out {
         Some(path) => write(path, table.as_bytes()),
-        None => io::stdout().write_all(table.as_bytes()).map_err(|error| Failure::io("write to standard output", error)),
+        None => io::stdout()
+            .write_all(table.as_bytes())
+            .map_err(|error| Failure::io("write to standard output", error)),
     }
 }
 
@@ -234,17 +285,26 @@ fn scheme(error: ckks::Error) -> Failure {
 }
 
 fn open(path: &Path) -> Result<io::BufReader<fs::File>, Failure> {
-    let file = fs::File::open(path).map_err(|error| Failure::io(format!("open {}", path.display()), error))?;
+    let file = fs::File::open(path)
+        .map_err(|error| Failure::io(format!("open {}", path.display()), error))?;
     Ok(io::BufReader::new(file))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    files::write_whole(path, bytes).map_err(|error| Failure::io(format!("write {}", path.display()), error))
+    files::write_whole(path, bytes)
+        .map_err(|error| Failure::io(format!("write {}", path.display()), error))
 }
 
 fn parse_range(text: &str) -> Result<(usize, usize), String> {
     let wrong = || format!("`{text}` is not a range like 0..100");
     let (from, to) = text.split_once("..").ok_or_else(wrong)?;
-    let (from, to) = (from.parse().map_err(|_| wrong())?, to.parse().map_err(|_| wrong())?);
-    if from < to { Ok((from, to)) } else { Err(format!("the range `{text}` is empty")) }
+    let (from, to) = (
+        from.parse().map_err(|_| wrong())?,
+        to.parse().map_err(|_| wrong())?,
+    );
+    if from < to {
+        Ok((from, to))
+    } else {
+        Err(format!("the range `{text}` is empty"))
+    }
 }

@@ -29,10 +29,13 @@ pub enum DataCommand {
 
 /// Reads the name of a data set.
 pub fn parse_name(text: &str) -> Result<DatasetName, String> {
-    DatasetName::ALL.into_iter().find(|name| name.as_str() == text).ok_or_else(|| {
-        let known: Vec<&str> = DatasetName::ALL.iter().map(|name| name.as_str()).collect();
-        format!("there is no data set `{text}`; known: {}", known.join(", "))
-    })
+    DatasetName::ALL
+        .into_iter()
+        .find(|name| name.as_str() == text)
+        .ok_or_else(|| {
+            let known: Vec<&str> = DatasetName::ALL.iter().map(|name| name.as_str()).collect();
+            format!("there is no data set `{text}`; known: {}", known.join(", "))
+        })
 }
 
 /// Fetches or verifies.
@@ -44,9 +47,17 @@ pub fn data(command: &DataCommand, data_dir: Option<&Path>, stop: &Stop) -> Resu
             println!("{} is in {}", name.as_str(), folder.display());
         }
         DataCommand::Verify { name } => {
-            let spec = DatasetSpec { name: *name, train: None, test: None };
+            let spec = DatasetSpec {
+                name: *name,
+                train: None,
+                test: None,
+            };
             let digest = data::verify(&spec, 0, &dirs).map_err(PipelineError::from)?;
-            println!("{}: ok, digest {}", name.as_str(), blake3::Hash::from_bytes(digest).to_hex());
+            println!(
+                "{}: ok, digest {}",
+                name.as_str(),
+                blake3::Hash::from_bytes(digest).to_hex()
+            );
         }
     }
     Ok(())

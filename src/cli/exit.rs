@@ -32,7 +32,10 @@ pub enum Failure {
 impl Failure {
     /// A failure of the file system.
     pub fn io(action: impl Into<String>, source: io::Error) -> Self {
-        Self::Io { action: action.into(), source }
+        Self::Io {
+            action: action.into(),
+            source,
+        }
     }
 
     fn code(&self) -> u8 {
@@ -60,7 +63,9 @@ pub fn report(failure: Failure) -> ExitCode {
             }
         }
         // A reader that went away (`cryptodl ... | head`) is not an error.
-        Failure::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+        Failure::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => {
+            return ExitCode::SUCCESS;
+        }
         other => eprintln!("error: {other}"),
     }
     ExitCode::from(code)

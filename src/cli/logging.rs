@@ -33,7 +33,12 @@ impl Log {
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        match self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_mut()
+        {
             Some(file) => file.write(bytes),
             None => Ok(bytes.len()),
         }
@@ -71,8 +76,18 @@ pub fn start(verbose: u8, quiet: bool) -> Log {
         .with_timer(fmt::time::uptime())
         .with_writer(bars.get_stderr_writer())
         .with_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default)));
-    let machine = fmt::layer().json().with_writer(log.clone()).with_filter(EnvFilter::new("warn,cryptodl=info"));
-    let bars = (terminal && !quiet).then(|| bars.with_filter(IndicatifFilter::new(false)).with_filter(LevelFilter::INFO));
-    tracing_subscriber::registry().with(people).with(machine).with(bars).init();
+    let machine = fmt::layer()
+        .json()
+        .with_writer(log.clone())
+        .with_filter(EnvFilter::new("warn,cryptodl=info"));
+    let bars = (terminal && !quiet).then(|| {
+        bars.with_filter(IndicatifFilter::new(false))
+            .with_filter(LevelFilter::INFO)
+    });
+    tracing_subscriber::registry()
+        .with(people)
+        .with(machine)
+        .with(bars)
+        .init();
     log
 }

@@ -21,7 +21,12 @@ use exit::Failure;
 /// One TOML file says what to try; `cryptodl run FILE` trains the network, classifies really encrypted images, and leaves tables,
 /// charts and a report under results/runs/.
 #[derive(Debug, Parser)]
-#[command(name = "cryptodl", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "cryptodl",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 struct Arguments {
     #[command(flatten)]
     global: Global,

@@ -1,11 +1,12 @@
 //! `cryptodl plan`.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::exit::Failure;
-use crate::circuit;
+use crate::circuit::{self, Plan};
 use crate::pipeline::PipelineError;
 use crate::spec::{BackendName, Experiment};
 
@@ -19,6 +20,46 @@ pub struct PlanArguments {
     set: Vec<String>,
 }
 
+/// Columns as wide as their widest cell; text to the left, numbers to the right.
+fn print(plan: &Plan, experiment: &Experiment) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let encryption = &experiment.encryption;
+    for (name, value) in plan.facts(encryption.images, encryption.threads) {
+        writeln!(out, "{name:<22} {value}")?;
+    }
+    writeln!(out)?;
+    let mut table = vec![Plan::COLUMNS.map(String::from)];
+    table.extend(plan.rows());
+    let widths: Vec<usize> = (0..Plan::COLUMNS.len())
+        .map(|column| {
+            table
+                .iter()
+                .map(|row| row[column].chars().count())
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    for row in &table {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(column, (cell, &width))| {
+                if column < 2 {
+                    format!("{cell:<width$}")
+                } else {
+                    format!("{cell:>width$}")
+                }
+            })
+            .collect();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
+    }
+    writeln!(
+        out,
+        "\nscale, bound and precision in bits; weights are not trained yet, so bounds and precision are estimates"
+    )
+}
+
 /// Prints what an encrypted evaluation of the spec would take.
 pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
     let experiment = Experiment::from_path(&arguments.spec, &arguments.set)?;
@@ -29,6 +70,5 @@ pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
         )));
     }
     let plan = circuit::plan_shape(&experiment).map_err(PipelineError::from)?;
-    print!("{plan}");
-    Ok(())
+    print(&plan, &experiment).map_err(|error| Failure::io("write to standard output", error))
 }

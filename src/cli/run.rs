@@ -30,11 +30,22 @@ pub struct RunArguments {
 }
 
 /// Runs one experiment and prints its table.
-pub fn run(arguments: &RunArguments, data_dir: Option<&Path>, stop: &Stop, log: &Log) -> Result<(), Failure> {
+pub fn run(
+    arguments: &RunArguments,
+    data_dir: Option<&Path>,
+    stop: &Stop,
+    log: &Log,
+) -> Result<(), Failure> {
     let experiment = Experiment::from_path(&arguments.spec, &arguments.set)?;
     let data = DataDirs::resolve(data_dir);
     let command = command_line(arguments);
-    let options = RunOptions { out: &arguments.out, data: &data, force: &arguments.force, stop, command: &command };
+    let options = RunOptions {
+        out: &arguments.out,
+        data: &data,
+        force: &arguments.force,
+        stop,
+        command: &command,
+    };
     let outcome = pipeline::run(&experiment, &options, &|path| log.attach(path));
     log.detach();
     print(&outcome?).map_err(|error| Failure::io("write to standard output", error))
@@ -42,20 +53,52 @@ pub fn run(arguments: &RunArguments, data_dir: Option<&Path>, stop: &Stop, log: 
 
 /// What was asked for, without the paths of this machine.
 fn command_line(arguments: &RunArguments) -> String {
-    let spec = arguments.spec.file_name().unwrap_or_default().to_string_lossy();
-    let sets: String = arguments.set.iter().map(|set| format!(" --set {set}")).collect();
+    let spec = arguments
+        .spec
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
+    let sets: String = arguments
+        .set
+        .iter()
+        .map(|set| format!(" --set {set}"))
+        .collect();
     format!("cryptodl run {spec}{sets}")
 }
 
 fn print(outcome: &RunOutcome) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let (accuracy, agreement) = (&outcome.summary.accuracy, &outcome.summary.agreement);
-    writeln!(out, "{:<12} {:>9} {:>18} {:>7}  agreement with the row above", "accuracy", "", "95 % interval", "images")?;
+    writeln!(
+        out,
+        "{:<12} {:>9} {:>18} {:>7}  agreement with the row above",
+        "accuracy", "", "95 % interval", "images"
+    )?;
     row(&mut out, "original", accuracy.original, None)?;
-    row(&mut out, "polynomial", accuracy.polynomial, agreement.polynomial_vs_original)?;
-    row(&mut out, "circuit", accuracy.circuit, agreement.circuit_vs_polynomial)?;
-    row(&mut out, "simulated", accuracy.simulated, agreement.simulated_vs_circuit)?;
-    row(&mut out, "encrypted", accuracy.encrypted, agreement.encrypted_vs_circuit)?;
+    row(
+        &mut out,
+        "polynomial",
+        accuracy.polynomial,
+        agreement.polynomial_vs_original,
+    )?;
+    row(
+        &mut out,
+        "circuit",
+        accuracy.circuit,
+        agreement.circuit_vs_polynomial,
+    )?;
+    row(
+        &mut out,
+        "simulated",
+        accuracy.simulated,
+        agreement.simulated_vs_circuit,
+    )?;
+    row(
+        &mut out,
+        "encrypted",
+        accuracy.encrypted,
+        agreement.encrypted_vs_circuit,
+    )?;
     let timing = &outcome.summary.timing;
     if let (Some(hourly), Some(evaluate)) = (timing.predictions_per_hour, timing.evaluate_s) {
         writeln!(
@@ -66,16 +109,39 @@ fn print(outcome: &RunOutcome) -> io::Result<()> {
             timing.threads
         )?;
     }
-    let reused: Vec<&str> = outcome.stages.iter().filter(|stage| stage.reused).map(|stage| stage.stage.as_str()).collect();
+    let reused: Vec<&str> = outcome
+        .stages
+        .iter()
+        .filter(|stage| stage.reused)
+        .map(|stage| stage.stage.as_str())
+        .collect();
     if !reused.is_empty() {
         writeln!(out, "reused from the store: {}", reused.join(", "))?;
     }
     writeln!(out, "results: {}", outcome.folder.display())
 }
 
-fn row(out: &mut impl Write, name: &str, accuracy: Option<Accuracy>, agreement: Option<Agreement>) -> io::Result<()> {
-    let Some(accuracy) = accuracy else { return Ok(()) };
-    let interval = format!("{:.2} - {:.2} %", 100.0 * accuracy.low, 100.0 * accuracy.high);
-    let agreement = agreement.map(|agreement| format!("{:.2} % of {}", 100.0 * agreement.value, agreement.n)).unwrap_or_default();
-    writeln!(out, "{name:<12} {:>7.2} % {interval:>18} {:>7}  {agreement}", 100.0 * accuracy.value, accuracy.n)
+fn row(
+    out: &mut impl Write,
+    name: &str,
+    accuracy: Option<Accuracy>,
+    agreement: Option<Agreement>,
+) -> io::Result<()> {
+    let Some(accuracy) = accuracy else {
+        return Ok(());
+    };
+    let interval = format!(
+        "{:.2} - {:.2} %",
+        100.0 * accuracy.low,
+        100.0 * accuracy.high
+    );
+    let agreement = agreement
+        .map(|agreement| format!("{:.2} % of {}", 100.0 * agreement.value, agreement.n))
+        .unwrap_or_default();
+    writeln!(
+        out,
+        "{name:<12} {:>7.2} % {interval:>18} {:>7}  {agreement}",
+        100.0 * accuracy.value,
+        accuracy.n
+    )
 }

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 /// A data file and its digest, for the record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileDigest {
+    /// Its official name.
+    pub name: String,
     /// Where it lies.
     pub path: PathBuf,
     /// Length.

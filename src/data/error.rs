@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::cifar::CifarError;
 use super::idx::IdxError;
@@ -83,6 +83,14 @@ pub enum DataError {
         /// What is wrong.
         source: CifarError,
     },
+    /// A picture is not what the network takes.
+    #[error("{}: {source}", path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: super::PictureError,
+    },
     /// Images and labels of one split do not belong together.
     #[error("{} holds {images} images, but {} holds {labels} labels", images_path.display(), labels_path.display())]
     Counts {
@@ -117,14 +125,61 @@ pub enum DataError {
         /// How many there are.
         available: usize,
     },
+    /// A download that makes no sense.
+    #[error("{} is drawn by the program itself: there is nothing to download", .0.as_str())]
+    NothingToFetch(DatasetName),
+    /// No mirror gave a file.
+    #[error("{}", describe_mirrors(file, tried, part, *kept))]
+    Mirrors {
+        /// The file's official name.
+        file: String,
+        /// Every address tried and what went wrong there.
+        tried: Vec<String>,
+        /// Where the bytes lie that were received so far.
+        part: PathBuf,
+        /// How many these are.
+        kept: u64,
+    },
+    /// The person asked for a stop in the middle of a download.
+    #[error("stopped: {kept} bytes are kept in {}, the same command goes on from there", part.display())]
+    Stopped {
+        /// Where the bytes lie that were received so far.
+        part: PathBuf,
+        /// How many these are.
+        kept: u64,
+    },
+    /// Another process downloads the same file.
+    #[error("{} is being downloaded by another process", .0.display())]
+    Busy(PathBuf),
+    /// The disk is full, the folder read-only, and the like.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
 }
 
 impl DataError {
-    /// The exit code of the program: 2 where the spec is wrong, 3 where the data are.
+    /// The exit code of the program: 1 where this machine failed, 2 where the spec or the arguments are wrong, 3 where the data are
+    /// missing or wrong, 75 and 130 where a person stopped a download with and without a part kept.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::TooFew { .. } => 2,
-            _ => 3,
+            Self::Busy(_) | Self::Write { .. } => 1,
+            Self::TooFew { .. } | Self::NothingToFetch(_) => 2,
+            Self::Stopped { kept: 0, .. } => 130,
+            Self::Stopped { .. } => 75,
+            Self::Missing { .. }
+            | Self::Incomplete { .. }
+            | Self::WrongDigest { .. }
+            | Self::Io { .. }
+            | Self::Idx { .. }
+            | Self::Cifar { .. }
+            | Self::Picture { .. }
+            | Self::Counts { .. }
+            | Self::Lengths { .. }
+            | Self::Mirrors { .. } => 3,
         }
     }
 }
@@ -152,5 +207,20 @@ fn describe_missing(
         text,
         "\nhint: `{fetch}` downloads them; `--data-dir` or CRYPTODL_DATA_DIR names another place"
     );
+    text
+}
+
+fn describe_mirrors(file: &str, tried: &[String], part: &Path, kept: u64) -> String {
+    let mut text = format!("no mirror gave {file}:");
+    for attempt in tried {
+        let _ = write!(text, "\n  {attempt}");
+    }
+    if kept > 0 {
+        let part = part.display();
+        let _ = write!(
+            text,
+            "\nhint: {kept} bytes are kept in {part}; the same command goes on from there"
+        );
+    }
     text
 }

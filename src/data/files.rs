@@ -118,6 +118,7 @@ pub(super) fn verify_file(
     let path = path_of(place, file);
     match digest::sha256_of_file(&path) {
         Ok((bytes, found)) if found == file.sha256 => Ok(FileDigest {
+            name: file.name.to_owned(),
             path,
             bytes,
             sha256: hex(&found),

@@ -67,8 +67,13 @@ impl Images {
         }
     }
 
+    /// A copy of the first `n` images, or of all where there are fewer.
+    pub fn first(&self, n: usize) -> Self {
+        self.range(0..n)
+    }
+
     /// Keeps the first `n` images.
-    pub fn truncate(&mut self, n: usize) {
+    pub(super) fn truncate(&mut self, n: usize) {
         self.labels.truncate(n);
         self.pixels.truncate(self.labels.len() * self.shape.len());
     }
@@ -128,7 +133,7 @@ mod tests {
     fn truncation_keeps_pixels_and_labels_together() {
         let mut images = three();
         images.truncate(2);
-        assert_eq!(images, three().range(0..2));
+        assert_eq!(images, three().first(2));
         images.truncate(5);
         assert_eq!(images.len(), 2);
     }

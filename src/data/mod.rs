@@ -13,6 +13,7 @@ mod files;
 pub mod idx;
 mod images;
 pub mod official;
+mod pictures;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ pub use digest::FileDigest;
 pub use dirs::{DATA_DIR_VARIABLE, DataDirs};
 pub use error::DataError;
 pub use images::Images;
+pub use pictures::{PictureError, read_pictures};
 
 use crate::spec::{DatasetName, DatasetSpec};
 use digits::Split;

@@ -64,7 +64,9 @@ pub fn backend(name: BackendName) -> Result<Option<Box<dyn Backend>>, EncryptedE
 #[derive(Debug, thiserror::Error)]
 pub enum EncryptedError {
     /// The engine is not part of this build.
-    #[error("the backend `{0}` is not part of this build\nhint: use `encryption.backend = \"ckks\"`, or \"clear\" for the simulator alone")]
+    #[error(
+        "the backend `{0}` is not part of this build\nhint: use `encryption.backend = \"ckks\"`, or \"clear\" for the simulator alone"
+    )]
     BackendMissing(&'static str),
     /// The engine refused.
     #[error(transparent)]

@@ -1,9 +1,9 @@
 //! The untrained network of an experiment: the spec's layers with random weights and the starting polynomial.
 
 use super::network::{TrainedLayer, TrainedNetwork};
+use super::random::{Purpose, generator, unit};
 use crate::spec::{Experiment, LayerSpec, Shape, Trainable};
 use polyapprox::Polynomial;
-use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// What stands at the network's activations.
@@ -23,19 +23,33 @@ const EPSILON: f64 = 1e-5;
 /// Weights are normal with variance 2 / fan-in (He et al. 2015), the closing layer's 1 / fan-in: batch norm, which stands before
 /// every activation unless the spec turns it off, makes the scale matter to the first steps alone. Convolutions and dense layers
 /// that lead into a batch norm have no bias, since it would be subtracted again. `mean` and `std` are the data set's, per channel.
-pub fn initial(experiment: &Experiment, activations: Activations<'_>, mean: &[f32], std: &[f32]) -> TrainedNetwork {
+pub fn initial(
+    experiment: &Experiment,
+    activations: Activations<'_>,
+    mean: &[f32],
+    std: &[f32],
+) -> TrainedNetwork {
     let spec = &experiment.network;
     let mut shape = spec.input;
     let mut layers = Vec::with_capacity(spec.layers.len());
     for (index, layer) in spec.layers.iter().enumerate() {
         let last = index + 1 == spec.layers.len();
-        let mut random = ChaCha8Rng::seed_from_u64(experiment.seed);
-        // A stream of its own for every layer: a changed layer leaves the others' weights as they were.
-        random.set_stream(1 + index as u64);
+        let mut random = generator(experiment.seed, Purpose::Weights, index, 0);
         let gain = if last { 1.0 } else { 2.0 };
-        let biased = |outputs: usize| if leads_to_norm(&spec.layers[index + 1..]) { Vec::new() } else { vec![0.0; outputs] };
+        let biased = |outputs: usize| {
+            if leads_to_norm(&spec.layers[index + 1..]) {
+                Vec::new()
+            } else {
+                vec![0.0; outputs]
+            }
+        };
         layers.push(match *layer {
-            LayerSpec::Conv { channels, kernel, stride, padding } => {
+            LayerSpec::Conv {
+                channels,
+                kernel,
+                stride,
+                padding,
+            } => {
                 let fan_in = shape.channels * kernel * kernel;
                 TrainedLayer::Conv {
                     in_channels: shape.channels,
@@ -43,14 +57,22 @@ pub fn initial(experiment: &Experiment, activations: Activations<'_>, mean: &[f3
                     kernel,
                     stride,
                     padding,
-                    weight: normal(&mut random, channels * fan_in, (gain / fan_in as f64).sqrt()),
+                    weight: normal(
+                        &mut random,
+                        channels * fan_in,
+                        (gain / fan_in as f64).sqrt(),
+                    ),
                     bias: biased(channels),
                 }
             }
             LayerSpec::Dense { units } => TrainedLayer::Dense {
                 inputs: shape.len(),
                 outputs: units,
-                weight: normal(&mut random, units * shape.len(), (gain / shape.len() as f64).sqrt()),
+                weight: normal(
+                    &mut random,
+                    units * shape.len(),
+                    (gain / shape.len() as f64).sqrt(),
+                ),
                 bias: biased(units),
             },
             LayerSpec::BatchNorm => TrainedLayer::BatchNorm {
@@ -66,12 +88,20 @@ pub fn initial(experiment: &Experiment, activations: Activations<'_>, mean: &[f3
         });
         shape = spec.shapes[index];
     }
-    TrainedNetwork { input: spec.input, mean: mean.to_vec(), std: std.to_vec(), classes: spec.classes, layers }
+    TrainedNetwork {
+        input: spec.input,
+        mean: mean.to_vec(),
+        std: std.to_vec(),
+        classes: spec.classes,
+        layers,
+    }
 }
 
 /// Whether what follows subtracts the mean before anything that is not linear. Average pooling passes a constant through.
 fn leads_to_norm(following: &[LayerSpec]) -> bool {
-    let next = following.iter().find(|layer| !matches!(layer, LayerSpec::AvgPool { .. }));
+    let next = following
+        .iter()
+        .find(|layer| !matches!(layer, LayerSpec::AvgPool { .. }));
     matches!(next, Some(LayerSpec::BatchNorm))
 }
 
@@ -83,19 +113,26 @@ fn activation(experiment: &Experiment, activations: Activations<'_>, shape: Shap
                 Trainable::Channel => shape.channels,
                 Trainable::Fixed | Trainable::Layer => 1,
             };
-            let row: Vec<f32> = polynomial.coefficients().iter().map(|value| *value as f32).collect();
-            TrainedLayer::Polynomial { degree: row.len().saturating_sub(1), rows, coefficients: row.repeat(rows) }
+            let row: Vec<f32> = polynomial
+                .coefficients()
+                .iter()
+                .map(|value| *value as f32)
+                .collect();
+            TrainedLayer::Polynomial {
+                degree: row.len().saturating_sub(1),
+                rows,
+                coefficients: row.repeat(rows),
+            }
         }
     }
 }
 
 /// Normal numbers by Box and Muller, from our own generator: the engine's is one for the whole process.
 fn normal(random: &mut ChaCha8Rng, count: usize, deviation: f64) -> Vec<f32> {
-    let mut unit = || (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
     (0..count)
         .map(|_| {
-            let radius = (-2.0 * (1.0 - unit()).ln()).sqrt();
-            (deviation * radius * (std::f64::consts::TAU * unit()).cos()) as f32
+            let radius = (-2.0 * (1.0 - unit(random)).ln()).sqrt();
+            (deviation * radius * (std::f64::consts::TAU * unit(random)).cos()) as f32
         })
         .collect()
 }
@@ -109,27 +146,52 @@ mod tests {
     #[test]
     fn the_network_has_the_specs_shapes_and_no_bias_before_batch_norm() {
         let experiment = reference::experiment(11);
-        let polynomial = Polynomial::new(vec![0.3, 0.5, 0.2]);
-        let network = initial(&experiment, Activations::Polynomial(&polynomial), &[0.1], &[0.3]);
+        let polynomial = Polynomial::new(vec![0.3, 0.5, 0.2]).unwrap();
+        let network = initial(
+            &experiment,
+            Activations::Polynomial(&polynomial),
+            &[0.1],
+            &[0.3],
+        );
         assert_eq!(shapes(&network).unwrap(), experiment.network.shapes);
         for (layer, next) in network.layers.iter().zip(&network.layers[1..]) {
-            if let (TrainedLayer::Conv { bias, .. } | TrainedLayer::Dense { bias, .. }, TrainedLayer::BatchNorm { .. }) = (layer, next) {
+            if let (
+                TrainedLayer::Conv { bias, .. } | TrainedLayer::Dense { bias, .. },
+                TrainedLayer::BatchNorm { .. },
+            ) = (layer, next)
+            {
                 assert!(bias.is_empty());
             }
         }
-        let Some(TrainedLayer::Dense { bias, .. }) = network.layers.last() else { panic!("closing layer") };
+        let Some(TrainedLayer::Dense { bias, .. }) = network.layers.last() else {
+            panic!("closing layer")
+        };
         assert_eq!(bias.len(), experiment.network.classes);
     }
 
     #[test]
     fn weights_depend_on_the_seed_alone_and_have_the_stated_variance() {
-        let polynomial = Polynomial::new(vec![0.0, 0.5, 0.2]);
-        let build = |seed| initial(&reference::experiment(seed), Activations::Polynomial(&polynomial), &[0.1], &[0.3]);
+        let polynomial = Polynomial::new(vec![0.0, 0.5, 0.2]).unwrap();
+        let build = |seed| {
+            initial(
+                &reference::experiment(seed),
+                Activations::Polynomial(&polynomial),
+                &[0.1],
+                &[0.3],
+            )
+        };
         assert_eq!(build(1), build(1));
         assert_ne!(build(1), build(2));
-        let weights = normal(&mut ChaCha8Rng::seed_from_u64(5), 20_000, 0.5);
+        let weights = normal(&mut generator(5, Purpose::Weights, 0, 0), 20_000, 0.5);
         let mean = weights.iter().map(|value| f64::from(*value)).sum::<f64>() / 20_000.0;
-        let variance = weights.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>() / 20_000.0;
-        assert!(mean.abs() < 0.02 && (variance - 0.25).abs() < 0.01, "{mean} {variance}");
+        let variance = weights
+            .iter()
+            .map(|value| f64::from(*value).powi(2))
+            .sum::<f64>()
+            / 20_000.0;
+        assert!(
+            mean.abs() < 0.02 && (variance - 0.25).abs() < 0.01,
+            "{mean} {variance}"
+        );
     }
 }

@@ -15,7 +15,10 @@ pub fn shapes(network: &TrainedNetwork) -> Result<Vec<Shape>, ModelError> {
     let whole = |message: String| Err(ModelError::Network(message));
     let input = network.input;
     if size(&[input.channels, input.height, input.width]).is_none_or(|values| values == 0) {
-        return whole(format!("its input shape is {} x {} x {}", input.channels, input.height, input.width));
+        return whole(format!(
+            "its input shape is {} x {} x {}",
+            input.channels, input.height, input.width
+        ));
     }
     if network.mean.len() != input.channels || network.std.len() != input.channels {
         return whole(format!(
@@ -25,17 +28,34 @@ pub fn shapes(network: &TrainedNetwork) -> Result<Vec<Shape>, ModelError> {
             input.channels
         ));
     }
-    if network.mean.iter().any(|value| !value.is_finite()) || network.std.iter().any(|value| !value.is_finite() || *value <= 0.0) {
+    if network.mean.iter().any(|value| !value.is_finite())
+        || network
+            .std
+            .iter()
+            .any(|value| !value.is_finite() || *value <= 0.0)
+    {
         return whole("its pixel normalisation is not finite and positive".to_owned());
     }
     let mut shape = input;
     let mut outputs = Vec::with_capacity(network.layers.len());
     for (index, layer) in network.layers.iter().enumerate() {
-        shape = Checker { index, kind: layer.kind(), input: shape }.layer(layer)?;
+        shape = Checker {
+            index,
+            kind: layer.kind(),
+            input: shape,
+        }
+        .layer(layer)?;
         outputs.push(shape);
     }
-    if !matches!(network.layers.last(), Some(TrainedLayer::Dense { .. })) || shape.len() != network.classes || network.classes == 0 {
-        return whole(format!("it has {} classes, but its last layer gives {} values", network.classes, shape.len()));
+    if !matches!(network.layers.last(), Some(TrainedLayer::Dense { .. }))
+        || shape.len() != network.classes
+        || network.classes == 0
+    {
+        return whole(format!(
+            "it has {} classes, but its last layer gives {} values",
+            network.classes,
+            shape.len()
+        ));
     }
     Ok(outputs)
 }
@@ -57,13 +77,25 @@ impl TrainedLayer {
 
 /// The product, if it is small enough to be a number of values.
 fn size(factors: &[usize]) -> Option<usize> {
-    factors.iter().try_fold(1_usize, |product, factor| product.checked_mul(*factor)).filter(|values| *values <= MOST_VALUES)
+    factors
+        .iter()
+        .try_fold(1_usize, |product, factor| product.checked_mul(*factor))
+        .filter(|values| *values <= MOST_VALUES)
 }
 
 /// How many windows fit, or `None` where not one does or the arithmetic overflows.
-pub(super) fn windows(length: usize, window: usize, stride: usize, padding: usize) -> Option<usize> {
+pub(super) fn windows(
+    length: usize,
+    window: usize,
+    stride: usize,
+    padding: usize,
+) -> Option<usize> {
     let padded = length.checked_add(padding.checked_mul(2)?)?;
-    if window == 0 || stride == 0 { None } else { Some(padded.checked_sub(window)? / stride + 1) }
+    if window == 0 || stride == 0 {
+        None
+    } else {
+        Some(padded.checked_sub(window)? / stride + 1)
+    }
 }
 
 struct Checker {
@@ -74,13 +106,27 @@ struct Checker {
 
 impl Checker {
     fn layer(&self, layer: &TrainedLayer) -> Result<Shape, ModelError> {
-        let Shape { channels, height, width } = self.input;
+        let Shape {
+            channels,
+            height,
+            width,
+        } = self.input;
         match layer {
-            TrainedLayer::Conv { in_channels, out_channels, kernel, stride, padding, weight, bias } => {
+            TrainedLayer::Conv {
+                in_channels,
+                out_channels,
+                kernel,
+                stride,
+                padding,
+                weight,
+                bias,
+            } => {
                 if *in_channels != channels {
                     return self.refuse(format!("it has {in_channels} input channels"));
                 }
-                let Some(expected) = size(&[*out_channels, *in_channels, *kernel, *kernel]).filter(|values| *values > 0) else {
+                let Some(expected) = size(&[*out_channels, *in_channels, *kernel, *kernel])
+                    .filter(|values| *values > 0)
+                else {
                     return self.refuse("its kernel is empty or beyond all bounds".to_owned());
                 };
                 if padding >= kernel {
@@ -88,14 +134,26 @@ impl Checker {
                 }
                 self.numbers("weight", weight, expected)?;
                 self.bias(bias, *out_channels)?;
-                let (Some(height), Some(width)) =
-                    (windows(height, *kernel, *stride, *padding), windows(width, *kernel, *stride, *padding))
-                else {
-                    return self.refuse(format!("no window of {kernel} with stride {stride} and padding {padding} fits"));
+                let (Some(height), Some(width)) = (
+                    windows(height, *kernel, *stride, *padding),
+                    windows(width, *kernel, *stride, *padding),
+                ) else {
+                    return self.refuse(format!(
+                        "no window of {kernel} with stride {stride} and padding {padding} fits"
+                    ));
                 };
-                self.map(Shape { channels: *out_channels, height, width })
+                self.map(Shape {
+                    channels: *out_channels,
+                    height,
+                    width,
+                })
             }
-            TrainedLayer::Dense { inputs, outputs, weight, bias } => {
+            TrainedLayer::Dense {
+                inputs,
+                outputs,
+                weight,
+                bias,
+            } => {
                 if *inputs != self.input.len() {
                     return self.refuse(format!("it has {inputs} inputs"));
                 }
@@ -104,10 +162,25 @@ impl Checker {
                 };
                 self.numbers("weight", weight, expected)?;
                 self.bias(bias, *outputs)?;
-                Ok(Shape { channels: *outputs, height: 1, width: 1 })
+                Ok(Shape {
+                    channels: *outputs,
+                    height: 1,
+                    width: 1,
+                })
             }
-            TrainedLayer::BatchNorm { gamma, beta, mean, variance, epsilon } => {
-                for (what, values) in [("gamma", gamma), ("beta", beta), ("mean", mean), ("variance", variance)] {
+            TrainedLayer::BatchNorm {
+                gamma,
+                beta,
+                mean,
+                variance,
+                epsilon,
+            } => {
+                for (what, values) in [
+                    ("gamma", gamma),
+                    ("beta", beta),
+                    ("mean", mean),
+                    ("variance", variance),
+                ] {
                     self.numbers(what, values, channels)?;
                 }
                 if let Some(value) = variance.iter().find(|value| **value < 0.0) {
@@ -118,7 +191,11 @@ impl Checker {
                 }
                 Ok(self.input)
             }
-            TrainedLayer::Polynomial { degree, rows, coefficients } => {
+            TrainedLayer::Polynomial {
+                degree,
+                rows,
+                coefficients,
+            } => {
                 if *rows != 1 && *rows != channels {
                     return self.refuse(format!("it has {rows} rows of coefficients"));
                 }
@@ -130,8 +207,15 @@ impl Checker {
             }
             TrainedLayer::Function(_) => Ok(self.input),
             TrainedLayer::AvgPool { size, stride } | TrainedLayer::MaxPool { size, stride } => {
-                match (windows(height, *size, *stride, 0), windows(width, *size, *stride, 0)) {
-                    (Some(height), Some(width)) => Ok(Shape { channels, height, width }),
+                match (
+                    windows(height, *size, *stride, 0),
+                    windows(width, *size, *stride, 0),
+                ) {
+                    (Some(height), Some(width)) => Ok(Shape {
+                        channels,
+                        height,
+                        width,
+                    }),
                     _ => self.refuse(format!("no window of {size} with stride {stride} fits")),
                 }
             }
@@ -146,12 +230,27 @@ impl Checker {
     }
 
     fn bias(&self, bias: &[f32], outputs: usize) -> Result<(), ModelError> {
-        if bias.is_empty() { Ok(()) } else { self.numbers("bias", bias, outputs) }
+        if bias.is_empty() {
+            Ok(())
+        } else {
+            self.numbers("bias", bias, outputs)
+        }
     }
 
-    fn numbers(&self, what: &'static str, values: &[f32], expected: usize) -> Result<(), ModelError> {
+    fn numbers(
+        &self,
+        what: &'static str,
+        values: &[f32],
+        expected: usize,
+    ) -> Result<(), ModelError> {
         if values.len() != expected {
-            return Err(ModelError::Length { layer: self.index, kind: self.kind, what, found: values.len(), expected });
+            return Err(ModelError::Length {
+                layer: self.index,
+                kind: self.kind,
+                what,
+                found: values.len(),
+                expected,
+            });
         }
         match values.iter().find(|value| !value.is_finite()) {
             Some(value) => Err(self.value(what, f64::from(*value))),
@@ -160,11 +259,21 @@ impl Checker {
     }
 
     const fn value(&self, what: &'static str, value: f64) -> ModelError {
-        ModelError::Value { layer: self.index, kind: self.kind, what, value }
+        ModelError::Value {
+            layer: self.index,
+            kind: self.kind,
+            what,
+            value,
+        }
     }
 
     fn refuse<T>(&self, reason: String) -> Result<T, ModelError> {
-        Err(ModelError::Input { layer: self.index, kind: self.kind, input: self.input, reason })
+        Err(ModelError::Input {
+            layer: self.index,
+            kind: self.kind,
+            input: self.input,
+            reason,
+        })
     }
 }
 
@@ -179,7 +288,14 @@ mod tests {
         let network = reference::network(3);
         let shapes = shapes(&network).unwrap();
         assert_eq!(shapes.len(), network.layers.len());
-        assert_eq!(shapes[0], Shape { channels: 4, height: 6, width: 6 });
+        assert_eq!(
+            shapes[0],
+            Shape {
+                channels: 4,
+                height: 6,
+                width: 6
+            }
+        );
         assert_eq!(shapes.last().unwrap().channels, 3);
     }
 
@@ -196,7 +312,10 @@ mod tests {
                 weight.pop();
             }
         });
-        assert!(message.contains("layer 0 (conv): weight holds"), "{message}");
+        assert!(
+            message.contains("layer 0 (conv): weight holds"),
+            "{message}"
+        );
         let message = broken(&|network| {
             if let TrainedLayer::BatchNorm { variance, .. } = &mut network.layers[1] {
                 variance[0] = -1.0;
@@ -218,7 +337,13 @@ mod tests {
             }
         });
         assert!(message.contains("no window"), "{message}");
-        let message = broken(&|network| network.input = Shape { channels: usize::MAX, height: 2, width: 2 });
+        let message = broken(&|network| {
+            network.input = Shape {
+                channels: usize::MAX,
+                height: 2,
+                width: 2,
+            }
+        });
         assert!(message.contains("input shape"), "{message}");
     }
 }

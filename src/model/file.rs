@@ -3,14 +3,12 @@
 //! A file is written under a temporary name and renamed once whole. Reading trusts nothing: sizes, shapes and every number are
 //! checked, and what is allocated is bounded by the length of the file.
 
+use super::architecture::{Header, LayerHeader, lists};
 use super::check::shapes;
 use super::error::ModelError;
 use super::network::{TrainedLayer, TrainedNetwork};
-use crate::spec::Shape;
 use half::f16;
-use polyapprox::Function;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
@@ -31,29 +29,6 @@ pub enum Precision {
     Half,
 }
 
-/// The architecture.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Header {
-    version: u32,
-    input: Shape,
-    classes: usize,
-    layers: Vec<LayerHeader>,
-}
-
-/// One layer without its numbers.
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
-enum LayerHeader {
-    Conv { in_channels: usize, out_channels: usize, kernel: usize, stride: usize, padding: usize, bias: bool },
-    Dense { inputs: usize, outputs: usize, bias: bool },
-    BatchNorm { epsilon: f64 },
-    Polynomial { degree: usize, rows: usize },
-    Function { function: Function },
-    AvgPool { size: usize, stride: usize },
-    MaxPool { size: usize, stride: usize },
-}
-
 /// Writes a network with f32 weights.
 ///
 /// # Errors
@@ -66,14 +41,24 @@ pub fn save(network: &TrainedNetwork, path: &Path) -> Result<(), ModelError> {
 ///
 /// # Errors
 /// When the network is not usable or the file cannot be written.
-pub fn save_as(network: &TrainedNetwork, path: &Path, precision: Precision) -> Result<(), ModelError> {
+pub fn save_as(
+    network: &TrainedNetwork,
+    path: &Path,
+    precision: Precision,
+) -> Result<(), ModelError> {
     let bytes = to_bytes(network, precision)?;
-    write_whole(path, &bytes).map_err(|source| ModelError::Io { path: path.to_owned(), source })
+    write_whole(path, &bytes).map_err(|source| ModelError::Io {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Writes a file whole or not at all.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
@@ -86,10 +71,16 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 /// # Errors
 /// When the file cannot be read, or holds anything but a sound network.
 pub fn load(path: &Path) -> Result<TrainedNetwork, ModelError> {
-    let io = |source| ModelError::Io { path: path.to_owned(), source };
+    let io = |source| ModelError::Io {
+        path: path.to_owned(),
+        source,
+    };
     let length = std::fs::metadata(path).map_err(io)?.len();
     if length > LONGEST {
-        return Err(ModelError::File(format!("{} is {length} bytes long", path.display())));
+        return Err(ModelError::File(format!(
+            "{} is {length} bytes long",
+            path.display()
+        )));
     }
     from_bytes(&std::fs::read(path).map_err(io)?).map_err(|error| match error {
         ModelError::File(problem) => ModelError::File(format!("{}: {problem}", path.display())),
@@ -112,13 +103,37 @@ pub fn to_bytes(network: &TrainedNetwork, precision: Precision) -> Result<Vec<u8
     let refuse = |error: &dyn std::fmt::Display| ModelError::File(error.to_string());
     let header = serde_json::to_string(&header).map_err(|error| refuse(&error))?;
     let mut tensors = vec![
-        ("input.mean".to_owned(), vec![network.mean.len()], Dtype::F32, single(&network.mean)),
-        ("input.std".to_owned(), vec![network.std.len()], Dtype::F32, single(&network.std)),
+        (
+            "input.mean".to_owned(),
+            vec![network.mean.len()],
+            Dtype::F32,
+            single(&network.mean),
+        ),
+        (
+            "input.std".to_owned(),
+            vec![network.std.len()],
+            Dtype::F32,
+            single(&network.std),
+        ),
     ];
     for (index, layer) in network.layers.iter().enumerate() {
         for (name, shape, values) in lists(layer) {
             let (kind, bytes) = match precision {
-                Precision::Half if name == "weight" => (Dtype::F16, halves(values)),
+                Precision::Half if name == "weight" => {
+                    if let Some(value) = values
+                        .iter()
+                        .find(|value| f16::from_f32(**value).is_infinite())
+                    {
+                        let value = f64::from(*value);
+                        return Err(ModelError::Value {
+                            layer: index,
+                            kind: layer.kind(),
+                            what: "weight in f16",
+                            value,
+                        });
+                    }
+                    (Dtype::F16, halves(values))
+                }
                 _ => (Dtype::F32, single(values)),
             };
             tensors.push((format!("layers.{index}.{name}"), shape, kind, bytes));
@@ -126,10 +141,13 @@ pub fn to_bytes(network: &TrainedNetwork, precision: Precision) -> Result<Vec<u8
     }
     let views = tensors
         .iter()
-        .map(|(name, shape, kind, bytes)| Ok((name.as_str(), TensorView::new(*kind, shape.clone(), bytes)?)))
+        .map(|(name, shape, kind, bytes)| {
+            Ok((name.as_str(), TensorView::new(*kind, shape.clone(), bytes)?))
+        })
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
         .map_err(|error| refuse(&error))?;
-    safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), header)]))).map_err(|error| refuse(&error))
+    safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), header)])))
+        .map_err(|error| refuse(&error))
 }
 
 /// A network from the bytes of a safetensors file.
@@ -139,82 +157,65 @@ pub fn to_bytes(network: &TrainedNetwork, precision: Precision) -> Result<Vec<u8
 pub fn from_bytes(bytes: &[u8]) -> Result<TrainedNetwork, ModelError> {
     let refuse = |error: &dyn std::fmt::Display| ModelError::File(error.to_string());
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| refuse(&error))?;
-    let header = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
+    let header = metadata
+        .metadata()
+        .as_ref()
+        .and_then(|metadata| metadata.get(KEY));
     let Some(header) = header else {
-        return Err(ModelError::File(format!("its metadata has no `{KEY}` entry")));
+        return Err(ModelError::File(format!(
+            "its metadata has no `{KEY}` entry"
+        )));
     };
     let header: Header = serde_json::from_str(header).map_err(|error| refuse(&error))?;
     if header.version != VERSION {
-        return Err(ModelError::File(format!("version {} where {VERSION} is read", header.version)));
+        return Err(ModelError::File(format!(
+            "version {} where {VERSION} is read",
+            header.version
+        )));
     }
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| refuse(&error))?;
-    let mut reader = Reader { tensors: &tensors, taken: 0 };
+    let mut reader = Reader {
+        tensors: &tensors,
+        taken: 0,
+    };
     let mean = reader.take("input.mean".to_owned(), &[header.input.channels])?;
     let std = reader.take("input.std".to_owned(), &[header.input.channels])?;
-    let layers =
-        header.layers.iter().enumerate().map(|(index, layer)| reader.layer(index, layer)).collect::<Result<_, _>>()?;
+    let layers = header
+        .layers
+        .iter()
+        .enumerate()
+        .map(|(index, layer)| reader.layer(index, layer))
+        .collect::<Result<_, _>>()?;
     if reader.taken != tensors.len() {
-        return Err(ModelError::File(format!("{} tensors, of which {} belong to no layer", tensors.len(), tensors.len() - reader.taken)));
+        return Err(ModelError::File(format!(
+            "{} tensors, of which {} belong to no layer",
+            tensors.len(),
+            tensors.len() - reader.taken
+        )));
     }
-    let network = TrainedNetwork { input: header.input, mean, std, classes: header.classes, layers };
+    let network = TrainedNetwork {
+        input: header.input,
+        mean,
+        std,
+        classes: header.classes,
+        layers,
+    };
     shapes(&network)?;
     Ok(network)
 }
 
 fn single(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
 }
 
 fn halves(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect()
-}
-
-/// The lists of numbers of a layer, with names and shapes.
-fn lists(layer: &TrainedLayer) -> Vec<(&'static str, Vec<usize>, &[f32])> {
-    let mut lists: Vec<(&'static str, Vec<usize>, &[f32])> = match layer {
-        TrainedLayer::Conv { in_channels, out_channels, kernel, weight, .. } => {
-            vec![("weight", vec![*out_channels, *in_channels, *kernel, *kernel], weight)]
-        }
-        TrainedLayer::Dense { inputs, outputs, weight, .. } => vec![("weight", vec![*outputs, *inputs], weight)],
-        TrainedLayer::BatchNorm { gamma, beta, mean, variance, .. } => {
-            [("gamma", gamma), ("beta", beta), ("mean", mean), ("variance", variance)]
-                .map(|(name, values)| (name, vec![values.len()], values.as_slice()))
-                .to_vec()
-        }
-        TrainedLayer::Polynomial { degree, rows, coefficients } => {
-            vec![("coefficients", vec![*rows, degree + 1], coefficients)]
-        }
-        TrainedLayer::Function(_) | TrainedLayer::AvgPool { .. } | TrainedLayer::MaxPool { .. } => Vec::new(),
-    };
-    if let TrainedLayer::Conv { bias, .. } | TrainedLayer::Dense { bias, .. } = layer
-        && !bias.is_empty()
-    {
-        lists.push(("bias", vec![bias.len()], bias));
-    }
-    lists
-}
-
-impl LayerHeader {
-    fn of(layer: &TrainedLayer) -> Self {
-        match layer {
-            TrainedLayer::Conv { in_channels, out_channels, kernel, stride, padding, bias, .. } => Self::Conv {
-                in_channels: *in_channels,
-                out_channels: *out_channels,
-                kernel: *kernel,
-                stride: *stride,
-                padding: *padding,
-                bias: !bias.is_empty(),
-            },
-            TrainedLayer::Dense { inputs, outputs, bias, .. } => {
-                Self::Dense { inputs: *inputs, outputs: *outputs, bias: !bias.is_empty() }
-            }
-            TrainedLayer::BatchNorm { epsilon, .. } => Self::BatchNorm { epsilon: *epsilon },
-            TrainedLayer::Polynomial { degree, rows, .. } => Self::Polynomial { degree: *degree, rows: *rows },
-            TrainedLayer::Function(function) => Self::Function { function: *function },
-            TrainedLayer::AvgPool { size, stride } => Self::AvgPool { size: *size, stride: *stride },
-            TrainedLayer::MaxPool { size, stride } => Self::MaxPool { size: *size, stride: *stride },
-        }
-    }
+    values
+        .iter()
+        .flat_map(|value| f16::from_f32(*value).to_le_bytes())
+        .collect()
 }
 
 struct Reader<'a> {
@@ -226,24 +227,46 @@ impl Reader<'_> {
     fn layer(&mut self, index: usize, header: &LayerHeader) -> Result<TrainedLayer, ModelError> {
         let name = |what: &str| format!("layers.{index}.{what}");
         Ok(match *header {
-            LayerHeader::Conv { in_channels, out_channels, kernel, stride, padding, bias } => TrainedLayer::Conv {
+            LayerHeader::Conv {
+                in_channels,
+                out_channels,
+                kernel,
+                stride,
+                padding,
+                bias,
+            } => TrainedLayer::Conv {
                 in_channels,
                 out_channels,
                 kernel,
                 stride,
                 padding,
                 weight: self.take(name("weight"), &[out_channels, in_channels, kernel, kernel])?,
-                bias: if bias { self.take(name("bias"), &[out_channels])? } else { Vec::new() },
+                bias: if bias {
+                    self.take(name("bias"), &[out_channels])?
+                } else {
+                    Vec::new()
+                },
             },
-            LayerHeader::Dense { inputs, outputs, bias } => TrainedLayer::Dense {
+            LayerHeader::Dense {
+                inputs,
+                outputs,
+                bias,
+            } => TrainedLayer::Dense {
                 inputs,
                 outputs,
                 weight: self.take(name("weight"), &[outputs, inputs])?,
-                bias: if bias { self.take(name("bias"), &[outputs])? } else { Vec::new() },
+                bias: if bias {
+                    self.take(name("bias"), &[outputs])?
+                } else {
+                    Vec::new()
+                },
             },
             LayerHeader::BatchNorm { epsilon } => {
                 // The file says how many channels; `shapes` compares it with the layer's input.
-                let channels = self.tensors.tensor(&name("gamma")).map_or(0, |gamma| gamma.shape().iter().product());
+                let channels = self
+                    .tensors
+                    .tensor(&name("gamma"))
+                    .map_or(0, |gamma| gamma.shape().iter().product());
                 TrainedLayer::BatchNorm {
                     gamma: self.take(name("gamma"), &[channels])?,
                     beta: self.take(name("beta"), &[channels])?,
@@ -264,15 +287,35 @@ impl Reader<'_> {
     }
 
     fn take(&mut self, name: String, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let view = self.tensors.tensor(&name).map_err(|error| ModelError::File(format!("{name}: {error}")))?;
+        let view = self
+            .tensors
+            .tensor(&name)
+            .map_err(|error| ModelError::File(format!("{name}: {error}")))?;
         if view.shape() != shape {
-            return Err(ModelError::File(format!("{name} has the shape {:?} where {shape:?} belongs", view.shape())));
+            return Err(ModelError::File(format!(
+                "{name} has the shape {:?} where {shape:?} belongs",
+                view.shape()
+            )));
         }
         self.taken += 1;
         match view.dtype() {
-            Dtype::F32 => Ok(view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()),
-            Dtype::F16 => Ok(view.data().as_chunks::<2>().0.iter().map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect()),
-            other => Err(ModelError::File(format!("{name} is {other:?} where F32 or F16 belongs"))),
+            Dtype::F32 => Ok(view
+                .data()
+                .as_chunks::<4>()
+                .0
+                .iter()
+                .map(|bytes| f32::from_le_bytes(*bytes))
+                .collect()),
+            Dtype::F16 => Ok(view
+                .data()
+                .as_chunks::<2>()
+                .0
+                .iter()
+                .map(|bytes| f16::from_le_bytes(*bytes).to_f32())
+                .collect()),
+            other => Err(ModelError::File(format!(
+                "{name} is {other:?} where F32 or F16 belongs"
+            ))),
         }
     }
 }
@@ -290,8 +333,15 @@ mod tests {
         let network = reference::network(3);
         save(&network, &path).unwrap();
         assert_eq!(load(&path).unwrap(), network);
-        assert_eq!(std::fs::read(&path).unwrap(), to_bytes(&network, Precision::Single).unwrap());
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+        assert_eq!(
+            std::fs::read(&path).unwrap(),
+            to_bytes(&network, Precision::Single).unwrap()
+        );
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "no temporary file is left"
+        );
     }
 
     #[test]
@@ -302,8 +352,14 @@ mod tests {
         let back = from_bytes(&bytes).unwrap();
         for (left, right) in network.layers.iter().zip(&back.layers) {
             match (left, right) {
-                (TrainedLayer::Conv { weight: left, .. }, TrainedLayer::Conv { weight: right, .. })
-                | (TrainedLayer::Dense { weight: left, .. }, TrainedLayer::Dense { weight: right, .. }) => {
+                (
+                    TrainedLayer::Conv { weight: left, .. },
+                    TrainedLayer::Conv { weight: right, .. },
+                )
+                | (
+                    TrainedLayer::Dense { weight: left, .. },
+                    TrainedLayer::Dense { weight: right, .. },
+                ) => {
                     assert!(left.iter().zip(right).all(|(left, right)| (left - right).abs() <= left.abs() / 1024.0 + 1e-7));
                 }
                 _ => assert_eq!(left, right),
@@ -339,13 +395,22 @@ mod tests {
         if let TrainedLayer::Conv { weight, .. } = &mut network.layers[0] {
             weight[0] = f32::INFINITY;
         }
-        assert!(matches!(to_bytes(&network, Precision::Single), Err(ModelError::Value { .. })));
-        assert!(matches!(load(Path::new("/nowhere/model.safetensors")), Err(ModelError::Io { .. })));
+        assert!(matches!(
+            to_bytes(&network, Precision::Single),
+            Err(ModelError::Value { .. })
+        ));
+        assert!(matches!(
+            load(Path::new("/nowhere/model.safetensors")),
+            Err(ModelError::Io { .. })
+        ));
         // 70,000 is finite in f32, but not in f16.
         if let TrainedLayer::Conv { weight, .. } = &mut network.layers[0] {
             weight[0] = 70_000.0;
         }
-        let bytes = to_bytes(&network, Precision::Half).unwrap();
-        assert!(matches!(from_bytes(&bytes), Err(ModelError::Value { .. })));
+        assert!(matches!(
+            to_bytes(&network, Precision::Half),
+            Err(ModelError::Value { .. })
+        ));
+        assert!(to_bytes(&network, Precision::Single).is_ok());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::error::ModelError;
 use super::network::{TrainedLayer, TrainedNetwork};
-use super::ops::{self, Windows};
+use super::ops::{self, Moments, Windows};
 use super::parameters::Parameters;
 use crate::spec::Shape;
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
@@ -30,10 +30,8 @@ pub(crate) struct ActivationInput {
 pub(crate) struct BatchStatistics {
     /// Index of the layer.
     pub layer: usize,
-    /// `[channels]`.
-    pub mean: Tensor<1>,
-    /// Biased, `[channels]`.
-    pub variance: Tensor<1>,
+    /// Mean and biased variance, per channel.
+    pub moments: Moments,
 }
 
 /// What one forward pass gives.
@@ -55,7 +53,7 @@ pub(crate) struct Graph<'n> {
 
 impl<'n> Graph<'n> {
     /// The network's layers with the flat numbers `weights` in place of its own. On a device with autodiff, trainable numbers
-    /// collect gradients. `shapes` are the network's checked output shapes.
+    /// collect gradients. `shapes` are the network's checked output shapes, `parameters` its layout.
     pub fn new(
         network: &'n TrainedNetwork,
         shapes: &'n [Shape],
@@ -70,10 +68,18 @@ impl<'n> Graph<'n> {
                 let values = weights[segment.range.clone()].to_vec();
                 let count = values.len();
                 let leaf = Tensor::<1>::from_data(TensorData::new(values, [count]), device);
-                if device.is_autodiff() && segment.trainable { leaf.require_grad() } else { leaf }
+                if device.is_autodiff() && segment.trainable {
+                    leaf.require_grad()
+                } else {
+                    leaf
+                }
             })
             .collect();
-        Self { network, shapes, leaves }
+        Self {
+            network,
+            shapes,
+            leaves,
+        }
     }
 
     /// # Shapes
@@ -82,64 +88,128 @@ impl<'n> Graph<'n> {
     pub fn forward(&self, x: Tensor<2>, normalisation: Normalisation) -> Pass {
         let mut shape = self.network.input;
         let images = x.dims()[0] / (shape.height * shape.width);
-        let mut leaves = self.leaves.iter();
-        let mut next = || leaves.next().cloned();
+        let mut taken = 0;
+        let mut next = || {
+            taken += 1;
+            self.leaves[taken - 1].clone()
+        };
         let (mut inputs, mut statistics) = (Vec::new(), Vec::new());
         let mut x = x;
         for (layer, (numbers, output)) in self.network.layers.iter().zip(self.shapes).enumerate() {
             x = match numbers {
-                TrainedLayer::Conv { out_channels, in_channels, kernel, stride, padding, bias, .. } => {
-                    let windows = Windows { input: shape, kernel: *kernel, stride: *stride, padding: *padding };
-                    let Some(weight) = next() else { continue };
-                    let y = ops::conv(x, weight.reshape([*out_channels, *in_channels, *kernel, *kernel]), windows);
-                    with_bias(y, if bias.is_empty() { None } else { next() })
+                TrainedLayer::Conv {
+                    out_channels,
+                    in_channels,
+                    kernel,
+                    stride,
+                    padding,
+                    bias,
+                    ..
+                } => {
+                    let windows = Windows {
+                        input: shape,
+                        kernel: *kernel,
+                        stride: *stride,
+                        padding: *padding,
+                    };
+                    let weight = next().reshape([*out_channels, *in_channels, *kernel, *kernel]);
+                    let y = ops::conv(x, weight, windows);
+                    if bias.is_empty() {
+                        y
+                    } else {
+                        y + next().unsqueeze::<2>()
+                    }
                 }
-                TrainedLayer::Dense { inputs, outputs, bias, .. } => {
-                    let Some(weight) = next() else { continue };
+                TrainedLayer::Dense {
+                    inputs,
+                    outputs,
+                    bias,
+                    ..
+                } => {
                     // The map is in memory order [height, width, channels]: turn the weight, which is smaller than the batch.
-                    let weight = weight
+                    let weight = next()
                         .reshape([*outputs, shape.channels, shape.height * shape.width])
                         .permute([2, 1, 0])
                         .reshape([*inputs, *outputs]);
-                    with_bias(x.reshape([images, *inputs]).matmul(weight), if bias.is_empty() { None } else { next() })
+                    let y = x.reshape([images, *inputs]).matmul(weight);
+                    if bias.is_empty() {
+                        y
+                    } else {
+                        y + next().unsqueeze::<2>()
+                    }
                 }
-                TrainedLayer::BatchNorm { gamma, beta, mean, variance, epsilon } => {
-                    let (Some(gamma_leaf), Some(beta_leaf)) = (next(), next()) else { continue };
+                TrainedLayer::BatchNorm {
+                    gamma,
+                    beta,
+                    mean,
+                    variance,
+                    epsilon,
+                } => {
+                    let (gamma_leaf, beta_leaf) = (next(), next());
                     match normalisation {
-                        Normalisation::Stored => ops::fixed_norm(x, gamma, beta, mean, variance, *epsilon),
+                        Normalisation::Stored => {
+                            ops::fixed_norm(x, gamma, beta, mean, variance, *epsilon)
+                        }
                         Normalisation::Batch => {
-                            let (y, mean, variance) = ops::batch_norm(x, gamma_leaf, beta_leaf, *epsilon);
-                            statistics.push(BatchStatistics { layer, mean, variance });
+                            let (y, moments) = ops::batch_norm(x, gamma_leaf, beta_leaf, *epsilon);
+                            statistics.push(BatchStatistics { layer, moments });
                             y
                         }
                     }
                 }
                 TrainedLayer::Polynomial { degree, rows, .. } => {
-                    inputs.push(ActivationInput { layer, shape, values: x.clone() });
-                    let Some(coefficients) = next() else { continue };
-                    ops::polynomial(x, coefficients.reshape([*rows, degree + 1]))
+                    inputs.push(ActivationInput {
+                        layer,
+                        shape,
+                        values: x.clone(),
+                    });
+                    ops::polynomial(x, next().reshape([*rows, degree + 1]))
                 }
                 TrainedLayer::Function(function) => {
-                    inputs.push(ActivationInput { layer, shape, values: x.clone() });
+                    inputs.push(ActivationInput {
+                        layer,
+                        shape,
+                        values: x.clone(),
+                    });
                     ops::function(x, *function)
                 }
-                TrainedLayer::AvgPool { size, stride } => {
-                    ops::avg_pool(x, Windows { input: shape, kernel: *size, stride: *stride, padding: 0 })
-                }
-                TrainedLayer::MaxPool { size, stride } => {
-                    ops::max_pool(x, Windows { input: shape, kernel: *size, stride: *stride, padding: 0 })
-                }
+                TrainedLayer::AvgPool { size, stride } => ops::avg_pool(
+                    x,
+                    Windows {
+                        input: shape,
+                        kernel: *size,
+                        stride: *stride,
+                        padding: 0,
+                    },
+                ),
+                TrainedLayer::MaxPool { size, stride } => ops::max_pool(
+                    x,
+                    Windows {
+                        input: shape,
+                        kernel: *size,
+                        stride: *stride,
+                        padding: 0,
+                    },
+                ),
             };
             shape = *output;
         }
-        Pass { logits: x, inputs, statistics }
+        Pass {
+            logits: x,
+            inputs,
+            statistics,
+        }
     }
 
     /// The gradients, flat, in the order of `parameters`; zero for what is not trained.
     ///
     /// # Errors
     /// When the engine cannot hand a gradient back.
-    pub fn gradients(&self, parameters: &Parameters, mut gradients: Gradients) -> Result<Vec<f32>, ModelError> {
+    pub fn gradients(
+        &self,
+        parameters: &Parameters,
+        mut gradients: Gradients,
+    ) -> Result<Vec<f32>, ModelError> {
         let mut flat = vec![0.0; parameters.len()];
         for (segment, leaf) in parameters.segments().iter().zip(&self.leaves) {
             if let Some(gradient) = leaf.grad_remove(&mut gradients) {
@@ -150,17 +220,12 @@ impl<'n> Graph<'n> {
     }
 }
 
-fn with_bias(x: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
-    match bias {
-        Some(bias) => x + bias.unsqueeze::<2>(),
-        None => x,
-    }
-}
-
 /// A tensor's values, in row-major order.
 ///
 /// # Errors
 /// When the engine cannot hand them back.
 pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ModelError> {
-    tensor.into_data().to_vec::<f32>().map_err(|error| ModelError::Engine(format!("{error:?}")))
+    tensor
+        .try_into_vec_as::<f32>()
+        .map_err(|error| ModelError::Engine(format!("{error:?}")))
 }

@@ -14,19 +14,35 @@ use rayon::prelude::*;
 ///
 /// # Errors
 /// When the network does not pass [`shapes`], or the images have another shape.
-pub fn logits(network: &TrainedNetwork, images: &Images, batch: usize) -> Result<Evaluation, ModelError> {
+pub fn logits(
+    network: &TrainedNetwork,
+    images: &Images,
+    batch: usize,
+) -> Result<Evaluation, ModelError> {
     let shapes = shapes(network)?;
     let inputs = Inputs::new(network, images)?;
     let parameters = Parameters::of(network, true);
     let device = Device::flex();
-    let graph = Graph::new(network, &shapes, &parameters, &parameters.gather(network), &device);
+    let graph = Graph::new(
+        network,
+        &shapes,
+        &parameters,
+        &parameters.gather(network),
+        &device,
+    );
     let mut logits = Vec::with_capacity(inputs.len() * network.classes);
     for indices in inputs.batches(batch) {
         let pixels = inputs.plain(&indices);
-        let pass = graph.forward(tensor(pixels, inputs.channels(), &device), Normalisation::Stored);
+        let pass = graph.forward(
+            tensor(pixels, inputs.channels(), &device),
+            Normalisation::Stored,
+        );
         logits.extend(values(pass.logits)?);
     }
-    Ok(Evaluation { classes: network.classes, logits })
+    Ok(Evaluation {
+        classes: network.classes,
+        logits,
+    })
 }
 
 /// Normalised pixels as a feature map `[images * height * width, channels]`.
@@ -48,16 +64,32 @@ impl<'a> Inputs<'a> {
     /// When the images do not have the network's shape, or pixels and labels do not go together.
     pub fn new(network: &TrainedNetwork, images: &'a Images) -> Result<Self, ModelError> {
         if images.shape != network.input {
-            return Err(ModelError::Images { expected: network.input, found: images.shape });
+            return Err(ModelError::Images {
+                expected: network.input,
+                found: images.shape,
+            });
         }
         let count = images.labels.len();
         if images.pixels.len() != count * images.shape.len() {
-            return Err(ModelError::Pixels { images: count, pixels: images.pixels.len(), labels: images.labels.len() });
+            return Err(ModelError::Pixels {
+                images: count,
+                pixels: images.pixels.len(),
+                labels: images.labels.len(),
+            });
         }
         // (byte / 255 - mean) / std = byte * factor + offset
         let factor = network.std.iter().map(|std| 1.0 / (255.0 * std)).collect();
-        let offset = network.mean.iter().zip(&network.std).map(|(mean, std)| -mean / std).collect();
-        Ok(Self { images, factor, offset })
+        let offset = network
+            .mean
+            .iter()
+            .zip(&network.std)
+            .map(|(mean, std)| -mean / std)
+            .collect();
+        Ok(Self {
+            images,
+            factor,
+            offset,
+        })
     }
 
     /// Images.
@@ -90,9 +122,12 @@ impl<'a> Inputs<'a> {
     /// Normalised pixels of the images with these indices, as they are.
     pub fn plain(&self, indices: &[usize]) -> Vec<f32> {
         let mut pixels = vec![0.0; indices.len() * self.images.shape.len()];
-        pixels.par_chunks_mut(self.images.shape.len().max(1)).zip(indices).for_each(|(out, index)| {
-            self.place(self.bytes(*index).iter().map(|byte| f32::from(*byte)), out);
-        });
+        pixels
+            .par_chunks_mut(self.images.shape.len().max(1))
+            .zip(indices)
+            .for_each(|(out, index)| {
+                self.place(self.bytes(*index).iter().map(|byte| f32::from(*byte)), out);
+            });
         pixels
     }
 
@@ -102,7 +137,8 @@ impl<'a> Inputs<'a> {
         let positions = out.len() / channels;
         for (index, value) in image.enumerate() {
             let (channel, position) = (index / positions, index % positions);
-            out[position * channels + channel] = value * self.factor[channel] + self.offset[channel];
+            out[position * channels + channel] =
+                value * self.factor[channel] + self.offset[channel];
         }
     }
 }
@@ -121,9 +157,16 @@ mod tests {
             let evaluation = logits(&network, &images, 3).unwrap();
             assert_eq!(evaluation.images(), 7);
             let size = network.input.len();
-            for (image, found) in images.pixels.chunks(size).zip(evaluation.logits.chunks(network.classes)) {
+            for (image, found) in images
+                .pixels
+                .chunks(size)
+                .zip(evaluation.logits.chunks(network.classes))
+            {
                 for (found, expected) in found.iter().zip(reference::forward(&network, image)) {
-                    assert!((f64::from(*found) - expected).abs() < 1e-4 * (1.0 + expected.abs()), "{found} {expected}");
+                    assert!(
+                        (f64::from(*found) - expected).abs() < 1e-4 * (1.0 + expected.abs()),
+                        "{found} {expected}"
+                    );
                 }
             }
         }
@@ -136,7 +179,10 @@ mod tests {
         let whole = logits(&network, &images, 100).unwrap();
         let single = logits(&network, &images, 1).unwrap();
         for (left, right) in whole.logits.iter().zip(&single.logits) {
-            assert!((left - right).abs() < 1e-4 * (1.0 + left.abs()), "{left} {right}");
+            assert!(
+                (left - right).abs() < 1e-4 * (1.0 + left.abs()),
+                "{left} {right}"
+            );
         }
     }
 
@@ -145,8 +191,22 @@ mod tests {
         let network = reference::network(1);
         let mut images = reference::images(network.input, 3, 42);
         images.labels.pop();
-        assert!(matches!(logits(&network, &images, 8), Err(ModelError::Pixels { .. })));
-        let images = reference::images(crate::spec::Shape { channels: 1, height: 5, width: 5 }, 3, 42);
-        assert!(matches!(logits(&network, &images, 8), Err(ModelError::Images { .. })));
+        assert!(matches!(
+            logits(&network, &images, 8),
+            Err(ModelError::Pixels { .. })
+        ));
+        let images = reference::images(
+            crate::spec::Shape {
+                channels: 1,
+                height: 5,
+                width: 5,
+            },
+            3,
+            42,
+        );
+        assert!(matches!(
+            logits(&network, &images, 8),
+            Err(ModelError::Images { .. })
+        ));
     }
 }

@@ -23,7 +23,11 @@ const BATCH: usize = 500;
 ///
 /// # Errors
 /// When the network does not pass [`shapes`], or the images have another shape.
-pub fn pre_activations(network: &TrainedNetwork, images: &Images, interval: Interval) -> Result<Vec<PreActivation>, ModelError> {
+pub fn pre_activations(
+    network: &TrainedNetwork,
+    images: &Images,
+    interval: Interval,
+) -> Result<Vec<PreActivation>, ModelError> {
     let mut moments: Vec<Moments> = Vec::new();
     sweep(network, images, |index, layer, shape, values| {
         if moments.len() <= index {
@@ -31,7 +35,10 @@ pub fn pre_activations(network: &TrainedNetwork, images: &Images, interval: Inte
         }
         moments[index].add(values, interval);
     })?;
-    let mut measured: Vec<PreActivation> = moments.into_iter().map(|moments| moments.finish(interval)).collect();
+    let mut measured: Vec<PreActivation> = moments
+        .into_iter()
+        .map(|moments| moments.finish(interval))
+        .collect();
     sweep(network, images, |index, _, _, values| {
         let measured = &mut measured[index];
         let per_unit = BINS as f64 / (measured.histogram_high - measured.histogram_low);
@@ -54,7 +61,13 @@ fn sweep(
     let inputs = Inputs::new(network, images)?;
     let parameters = Parameters::of(network, true);
     let device = Device::flex();
-    let graph = Graph::new(network, &shapes, &parameters, &parameters.gather(network), &device);
+    let graph = Graph::new(
+        network,
+        &shapes,
+        &parameters,
+        &parameters.gather(network),
+        &device,
+    );
     for indices in inputs.batches(BATCH) {
         let pixels = tensor(inputs.plain(&indices), inputs.channels(), &device);
         let pass = graph.forward(pixels, Normalisation::Stored);
@@ -109,7 +122,11 @@ impl Moments {
     fn finish(self, interval: Interval) -> PreActivation {
         let count = (self.count as f64).max(1.0);
         let mean = self.sum / count;
-        let (min, max) = if self.count == 0 { (0.0, 0.0) } else { (self.min, self.max) };
+        let (min, max) = if self.count == 0 {
+            (0.0, 0.0)
+        } else {
+            (self.min, self.max)
+        };
         PreActivation {
             layer: self.layer,
             min,
@@ -141,10 +158,18 @@ mod tests {
             .layers
             .iter()
             .enumerate()
-            .filter(|(_, layer)| matches!(layer, TrainedLayer::Polynomial { .. } | TrainedLayer::Function(_)))
+            .filter(|(_, layer)| {
+                matches!(
+                    layer,
+                    TrainedLayer::Polynomial { .. } | TrainedLayer::Function(_)
+                )
+            })
             .map(|(index, _)| index)
             .collect();
-        assert_eq!(measured.iter().map(|row| row.layer).collect::<Vec<_>>(), activations);
+        assert_eq!(
+            measured.iter().map(|row| row.layer).collect::<Vec<_>>(),
+            activations
+        );
         for row in &measured {
             let values: Vec<f64> = images
                 .pixels
@@ -153,11 +178,31 @@ mod tests {
                 .collect();
             let count = values.len() as f64;
             let mean = values.iter().sum::<f64>() / count;
-            let std = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
-            let outside = values.iter().filter(|value| !interval.contains(**value)).count() as f64 / count;
-            let close = |left: f64, right: f64| assert!((left - right).abs() < 1e-4 * (1.0 + right.abs()), "{left} {right}");
-            close(row.min, values.iter().copied().fold(f64::INFINITY, f64::min));
-            close(row.max, values.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+            let std = (values
+                .iter()
+                .map(|value| (value - mean).powi(2))
+                .sum::<f64>()
+                / count)
+                .sqrt();
+            let outside = values
+                .iter()
+                .filter(|value| !interval.contains(**value))
+                .count() as f64
+                / count;
+            let close = |left: f64, right: f64| {
+                assert!(
+                    (left - right).abs() < 1e-4 * (1.0 + right.abs()),
+                    "{left} {right}"
+                )
+            };
+            close(
+                row.min,
+                values.iter().copied().fold(f64::INFINITY, f64::min),
+            );
+            close(
+                row.max,
+                values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            );
             close(row.mean, mean);
             close(row.std, std);
             assert!((row.outside - outside).abs() < 0.01);
@@ -165,7 +210,10 @@ mod tests {
             assert_eq!(row.histogram.len(), BINS);
             assert!(row.histogram_low <= -1.0 && row.histogram_high >= 1.5);
             let largest = values.iter().map(|value| value.abs()).fold(0.0, f64::max);
-            close(row.channel_abs_max.iter().copied().fold(0.0, f64::max), largest);
+            close(
+                row.channel_abs_max.iter().copied().fold(0.0, f64::max),
+                largest,
+            );
         }
     }
 }

@@ -4,6 +4,7 @@
 //! it only for the length of one forward or backward pass, as a [`graph`](self) over the same numbers; so there is one forward pass
 //! for training, validation and test, and nothing to convert when training ends.
 
+mod architecture;
 mod build;
 mod check;
 mod error;
@@ -14,6 +15,7 @@ mod measure;
 mod network;
 mod ops;
 mod parameters;
+mod random;
 
 pub use build::{Activations, initial};
 pub use check::shapes;
@@ -23,10 +25,12 @@ pub use infer::logits;
 pub use measure::pre_activations;
 pub use network::{PreActivation, TrainedLayer, TrainedNetwork};
 
-pub(crate) use graph::{Graph, Normalisation, Pass};
+pub(crate) use file::write_whole;
+pub(crate) use graph::{Graph, Normalisation, values};
 pub(crate) use infer::{Inputs, tensor};
 pub(crate) use ops::range_penalty;
-pub(crate) use parameters::{Parameters, Role, Segment};
+pub(crate) use parameters::{Parameters, Role};
+pub(crate) use random::{Purpose, generator, unit};
 
 #[cfg(test)]
 pub(crate) mod reference;

@@ -46,7 +46,12 @@ impl Parameters {
             for (role, values) in lists(numbers) {
                 let range = len..len + values.len();
                 len = range.end;
-                segments.push(Segment { layer, role, range, trainable: coefficients || role != Role::Coefficients });
+                segments.push(Segment {
+                    layer,
+                    role,
+                    range,
+                    trainable: coefficients || role != Role::Coefficients,
+                });
             }
         }
         Self { segments, len }
@@ -92,9 +97,13 @@ fn lists(layer: &TrainedLayer) -> Vec<(Role, &[f32])> {
             }
             lists
         }
-        TrainedLayer::BatchNorm { gamma, beta, .. } => vec![(Role::Gamma, gamma), (Role::Beta, beta)],
+        TrainedLayer::BatchNorm { gamma, beta, .. } => {
+            vec![(Role::Gamma, gamma), (Role::Beta, beta)]
+        }
         TrainedLayer::Polynomial { coefficients, .. } => vec![(Role::Coefficients, coefficients)],
-        TrainedLayer::Function(_) | TrainedLayer::AvgPool { .. } | TrainedLayer::MaxPool { .. } => Vec::new(),
+        TrainedLayer::Function(_) | TrainedLayer::AvgPool { .. } | TrainedLayer::MaxPool { .. } => {
+            Vec::new()
+        }
     }
 }
 
@@ -108,9 +117,13 @@ fn lists_mut(layer: &mut TrainedLayer) -> Vec<(Role, &mut [f32])> {
             }
             lists
         }
-        TrainedLayer::BatchNorm { gamma, beta, .. } => vec![(Role::Gamma, gamma), (Role::Beta, beta)],
+        TrainedLayer::BatchNorm { gamma, beta, .. } => {
+            vec![(Role::Gamma, gamma), (Role::Beta, beta)]
+        }
         TrainedLayer::Polynomial { coefficients, .. } => vec![(Role::Coefficients, coefficients)],
-        TrainedLayer::Function(_) | TrainedLayer::AvgPool { .. } | TrainedLayer::MaxPool { .. } => Vec::new(),
+        TrainedLayer::Function(_) | TrainedLayer::AvgPool { .. } | TrainedLayer::MaxPool { .. } => {
+            Vec::new()
+        }
     }
 }
 
@@ -135,6 +148,11 @@ mod tests {
         for segment in parameters.segments() {
             assert_eq!(segment.trainable, segment.role != Role::Coefficients);
         }
-        assert!(Parameters::of(&network, true).segments().iter().all(|segment| segment.trainable));
+        assert!(
+            Parameters::of(&network, true)
+                .segments()
+                .iter()
+                .all(|segment| segment.trainable)
+        );
     }
 }

@@ -18,15 +18,18 @@ fn unit(random: &mut ChaCha8Rng) -> f64 {
 pub fn network(channels: usize) -> TrainedNetwork {
     let mut random = ChaCha8Rng::seed_from_u64(77);
     let mut numbers = |count: usize, scale: f64, shift: f64| -> Vec<f32> {
-        (0..count).map(|_| (shift + scale * unit(&mut random)) as f32).collect()
+        (0..count)
+            .map(|_| (shift + scale * unit(&mut random)) as f32)
+            .collect()
     };
-    let mut norm = |numbers: &mut dyn FnMut(usize, f64, f64) -> Vec<f32>, channels| TrainedLayer::BatchNorm {
-        gamma: numbers(channels, 0.3, 1.0),
-        beta: numbers(channels, 0.3, 0.0),
-        mean: numbers(channels, 0.3, 0.0),
-        variance: numbers(channels, 0.3, 1.0),
-        epsilon: 1e-5,
-    };
+    let norm =
+        |numbers: &mut dyn FnMut(usize, f64, f64) -> Vec<f32>, channels| TrainedLayer::BatchNorm {
+            gamma: numbers(channels, 0.3, 1.0),
+            beta: numbers(channels, 0.3, 0.0),
+            mean: numbers(channels, 0.3, 0.0),
+            variance: numbers(channels, 0.3, 1.0),
+            epsilon: 1e-5,
+        };
     let layers = vec![
         TrainedLayer::Conv {
             in_channels: channels,
@@ -38,7 +41,11 @@ pub fn network(channels: usize) -> TrainedNetwork {
             bias: Vec::new(),
         },
         norm(&mut numbers, 4),
-        TrainedLayer::Polynomial { degree: 3, rows: 4, coefficients: numbers(16, 0.4, 0.1) },
+        TrainedLayer::Polynomial {
+            degree: 3,
+            rows: 4,
+            coefficients: numbers(16, 0.4, 0.1),
+        },
         TrainedLayer::AvgPool { size: 2, stride: 2 },
         TrainedLayer::Conv {
             in_channels: 4,
@@ -49,14 +56,32 @@ pub fn network(channels: usize) -> TrainedNetwork {
             weight: numbers(5 * 4 * 9, 0.4, 0.0),
             bias: numbers(5, 0.4, 0.0),
         },
-        TrainedLayer::Polynomial { degree: 2, rows: 1, coefficients: numbers(3, 0.4, 0.1) },
-        TrainedLayer::Dense { inputs: 20, outputs: 6, weight: numbers(120, 0.4, 0.0), bias: Vec::new() },
+        TrainedLayer::Polynomial {
+            degree: 2,
+            rows: 1,
+            coefficients: numbers(3, 0.4, 0.1),
+        },
+        TrainedLayer::Dense {
+            inputs: 20,
+            outputs: 6,
+            weight: numbers(120, 0.4, 0.0),
+            bias: Vec::new(),
+        },
         norm(&mut numbers, 6),
         TrainedLayer::Function(Function::Tanh),
-        TrainedLayer::Dense { inputs: 6, outputs: 3, weight: numbers(18, 0.4, 0.0), bias: numbers(3, 0.4, 0.0) },
+        TrainedLayer::Dense {
+            inputs: 6,
+            outputs: 3,
+            weight: numbers(18, 0.4, 0.0),
+            bias: numbers(3, 0.4, 0.0),
+        },
     ];
     TrainedNetwork {
-        input: Shape { channels, height: 8, width: 8 },
+        input: Shape {
+            channels,
+            height: 8,
+            width: 8,
+        },
         mean: vec![0.4; channels],
         std: vec![0.3; channels],
         classes: 3,
@@ -67,9 +92,15 @@ pub fn network(channels: usize) -> TrainedNetwork {
 /// Random bytes with random labels below 3.
 pub fn images(shape: Shape, count: usize, seed: u64) -> Images {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let pixels = (0..count * shape.len()).map(|_| random.next_u32() as u8).collect();
+    let pixels = (0..count * shape.len())
+        .map(|_| random.next_u32() as u8)
+        .collect();
     let labels = (0..count).map(|_| (random.next_u32() % 3) as u8).collect();
-    Images { shape, pixels, labels }
+    Images {
+        shape,
+        pixels,
+        labels,
+    }
 }
 
 /// The logits of one image, bytes `[channels, height, width]`.
@@ -85,7 +116,8 @@ pub fn inputs_of(network: &TrainedNetwork, image: &[u8], index: usize) -> Vec<f6
         .iter()
         .enumerate()
         .map(|(at, byte)| {
-            (f64::from(*byte) / 255.0 - f64::from(network.mean[at / plane])) / f64::from(network.std[at / plane])
+            (f64::from(*byte) / 255.0 - f64::from(network.mean[at / plane]))
+                / f64::from(network.std[at / plane])
         })
         .collect();
     let outputs = super::shapes(network).unwrap();
@@ -98,10 +130,19 @@ pub fn inputs_of(network: &TrainedNetwork, image: &[u8], index: usize) -> Vec<f6
 
 fn apply(layer: &TrainedLayer, x: &[f64], input: Shape, output: Shape) -> Vec<f64> {
     let plane = input.height * input.width;
-    let at = |channel: usize, row: usize, column: usize| x[(channel * input.height + row) * input.width + column];
+    let at = |channel: usize, row: usize, column: usize| {
+        x[(channel * input.height + row) * input.width + column]
+    };
     let mut y = Vec::with_capacity(output.len());
     match layer {
-        TrainedLayer::Conv { kernel, stride, padding, weight, bias, .. } => {
+        TrainedLayer::Conv {
+            kernel,
+            stride,
+            padding,
+            weight,
+            bias,
+            ..
+        } => {
             for out in 0..output.channels {
                 for row in 0..output.height {
                     for column in 0..output.width {
@@ -110,9 +151,14 @@ fn apply(layer: &TrainedLayer, x: &[f64], input: Shape, output: Shape) -> Vec<f6
                             for i in 0..*kernel {
                                 for j in 0..*kernel {
                                     let (r, c) = (row * stride + i, column * stride + j);
-                                    let inside = |v: usize, length: usize| v >= *padding && v - padding < length;
+                                    let inside = |v: usize, length: usize| {
+                                        v >= *padding && v - padding < length
+                                    };
                                     if inside(r, input.height) && inside(c, input.width) {
-                                        let w = weight[((out * input.channels + channel) * kernel + i) * kernel + j];
+                                        let w = weight[((out * input.channels + channel) * kernel
+                                            + i)
+                                            * kernel
+                                            + j];
                                         sum += f64::from(w) * at(channel, r - padding, c - padding);
                                     }
                                 }
@@ -123,25 +169,45 @@ fn apply(layer: &TrainedLayer, x: &[f64], input: Shape, output: Shape) -> Vec<f6
                 }
             }
         }
-        TrainedLayer::Dense { inputs, outputs, weight, bias } => {
+        TrainedLayer::Dense {
+            inputs,
+            outputs,
+            weight,
+            bias,
+        } => {
             for out in 0..*outputs {
                 let row = &weight[out * inputs..(out + 1) * inputs];
                 let sum: f64 = row.iter().zip(x).map(|(w, x)| f64::from(*w) * x).sum();
                 y.push(sum + bias.get(out).map_or(0.0, |value| f64::from(*value)));
             }
         }
-        TrainedLayer::BatchNorm { gamma, beta, mean, variance, epsilon } => {
+        TrainedLayer::BatchNorm {
+            gamma,
+            beta,
+            mean,
+            variance,
+            epsilon,
+        } => {
             for (index, value) in x.iter().enumerate() {
                 let c = index / plane;
                 let unit = (value - f64::from(mean[c])) / (f64::from(variance[c]) + epsilon).sqrt();
                 y.push(f64::from(gamma[c]) * unit + f64::from(beta[c]));
             }
         }
-        TrainedLayer::Polynomial { degree, rows, coefficients } => {
+        TrainedLayer::Polynomial {
+            degree,
+            rows,
+            coefficients,
+        } => {
             for (index, value) in x.iter().enumerate() {
                 let row = if *rows == 1 { 0 } else { index / plane };
                 let row = &coefficients[row * (degree + 1)..(row + 1) * (degree + 1)];
-                y.push(row.iter().enumerate().map(|(k, c)| f64::from(*c) * value.powi(k as i32)).sum());
+                y.push(
+                    row.iter()
+                        .enumerate()
+                        .map(|(k, c)| f64::from(*c) * value.powi(k as i32))
+                        .sum(),
+                );
             }
         }
         TrainedLayer::Function(function) => y.extend(x.iter().map(|value| function.value(*value))),
@@ -150,7 +216,9 @@ fn apply(layer: &TrainedLayer, x: &[f64], input: Shape, output: Shape) -> Vec<f6
                 for row in 0..output.height {
                     for column in 0..output.width {
                         let window: Vec<f64> = (0..size * size)
-                            .map(|k| at(channel, row * stride + k / size, column * stride + k % size))
+                            .map(|k| {
+                                at(channel, row * stride + k / size, column * stride + k % size)
+                            })
                             .collect();
                         y.push(if matches!(layer, TrainedLayer::AvgPool { .. }) {
                             window.iter().sum::<f64>() / window.len() as f64
@@ -167,11 +235,19 @@ fn apply(layer: &TrainedLayer, x: &[f64], input: Shape, output: Shape) -> Vec<f6
 
 /// A small experiment: 8x8 grey images, one convolution, one dense layer, per-channel trained squares, 3 classes.
 pub fn experiment(seed: u64) -> Experiment {
-    let at = |channels, height, width| Shape { channels, height, width };
+    let at = |channels, height, width| Shape {
+        channels,
+        height,
+        width,
+    };
     Experiment {
         name: "tiny".to_owned(),
         seed,
-        dataset: DatasetSpec { name: DatasetName::Digits, train: None, test: None },
+        dataset: DatasetSpec {
+            name: DatasetName::Digits,
+            train: None,
+            test: None,
+        },
         activation: ActivationSpec {
             function: Function::Relu,
             method: Method::Hermite,
@@ -185,7 +261,12 @@ pub fn experiment(seed: u64) -> Experiment {
             input: at(1, 8, 8),
             classes: 3,
             layers: vec![
-                LayerSpec::Conv { channels: 4, kernel: 3, stride: 2, padding: 1 },
+                LayerSpec::Conv {
+                    channels: 4,
+                    kernel: 3,
+                    stride: 2,
+                    padding: 1,
+                },
                 LayerSpec::BatchNorm,
                 LayerSpec::Activation,
                 LayerSpec::Dense { units: 8 },
@@ -193,7 +274,15 @@ pub fn experiment(seed: u64) -> Experiment {
                 LayerSpec::Activation,
                 LayerSpec::Dense { units: 3 },
             ],
-            shapes: vec![at(4, 4, 4), at(4, 4, 4), at(4, 4, 4), at(8, 1, 1), at(8, 1, 1), at(8, 1, 1), at(3, 1, 1)],
+            shapes: vec![
+                at(4, 4, 4),
+                at(4, 4, 4),
+                at(4, 4, 4),
+                at(8, 1, 1),
+                at(8, 1, 1),
+                at(8, 1, 1),
+                at(3, 1, 1),
+            ],
         },
         train: TrainSpec {
             epochs: 3,
@@ -230,6 +319,10 @@ pub fn experiment(seed: u64) -> Experiment {
             weight_bits: 8,
             scale_bits: 30,
         },
-        output: OutputSpec { charts: false, report: false, logits: false },
+        output: OutputSpec {
+            charts: false,
+            report: false,
+            logits: false,
+        },
     }
 }

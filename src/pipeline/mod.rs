@@ -9,6 +9,7 @@ mod tell;
 
 use std::path::PathBuf;
 
+pub(crate) use run::starting_polynomial;
 pub use run::{RunOptions, RunOutcome, run};
 pub use stages::{Finished, Stage};
 pub use store::{Claim, Entry, Pending, Store, StoreError};
@@ -78,18 +79,29 @@ impl PipelineError {
             Self::Data(error) => error.exit_code(),
             Self::Encrypted(EncryptedError::BackendMissing(_)) => 3,
             Self::Encrypted(EncryptedError::Interrupted) => 75,
-            Self::Train(TrainError::Interrupted { saved, .. }) => {
-                if *saved { 75 } else { 130 }
-            }
+            Self::Train(error) => error.exit_code(),
             // The spec asks for what no secure parameter set can do.
             Self::Polynomial(_) => 2,
-            Self::Circuit(error) if error.is_spec_error() => 2,
+            Self::Circuit(
+                CircuitError::NotPolynomial { .. }
+                | CircuitError::Degree { .. }
+                | CircuitError::WeightBits { .. }
+                | CircuitError::Security { .. }
+                | CircuitError::TooDeep { .. },
+            ) => 2,
             _ => 1,
         }
     }
 
-    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io { action, path, source }
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
     }
 }

@@ -7,11 +7,12 @@ use std::time::SystemTime;
 use super::PipelineError;
 use super::memory::peak_rss_bytes;
 use super::run::Made;
-use super::tell;
+use super::tell::{self, Told};
 use crate::data::Dataset;
+use crate::report;
 use crate::results::{
-    Accuracies, ActivationSummary, AgreementSummary, DataDigest, Evaluation, Manifest, Memory, NetworkSummary, PredictionTable, StageRecord,
-    Summary, Timing, tables, utc, write_json,
+    Accuracies, ActivationSummary, AgreementSummary, DataDigest, Evaluation, Manifest, Memory,
+    NetworkSummary, PredictionTable, StageRecord, Summary, Timing, tables, utc, write_json,
 };
 use crate::spec::Experiment;
 
@@ -31,7 +32,10 @@ impl RunFolder {
             .prefix(&format!(".{name}-{id}-"))
             .tempdir_in(&runs)
             .map_err(PipelineError::io("create a folder in", &runs))?;
-        Ok(Self { partial, target: runs.join(format!("{name}-{id}")) })
+        Ok(Self {
+            partial,
+            target: runs.join(format!("{name}-{id}")),
+        })
     }
 
     /// The path of one of its files, before it is published.
@@ -51,13 +55,17 @@ impl RunFolder {
         {
             use std::os::unix::fs::PermissionsExt;
             // Temporary folders are private; results are for everybody to read.
-            fs::set_permissions(partial, fs::Permissions::from_mode(0o755)).map_err(PipelineError::io("open up", partial))?;
+            fs::set_permissions(partial, fs::Permissions::from_mode(0o755))
+                .map_err(PipelineError::io("open up", partial))?;
         }
         if self.target.exists() {
-            let old = tempfile::tempdir_in(self.target.parent().unwrap_or(Path::new("."))).map_err(PipelineError::io("replace", &self.target))?;
-            fs::rename(&self.target, old.path().join("old")).map_err(PipelineError::io("replace", &self.target))?;
+            let old = tempfile::tempdir_in(self.target.parent().unwrap_or(Path::new(".")))
+                .map_err(PipelineError::io("replace", &self.target))?;
+            fs::rename(&self.target, old.path().join("old"))
+                .map_err(PipelineError::io("replace", &self.target))?;
         }
-        fs::rename(partial, &self.target).map_err(PipelineError::io("put in place", &self.target))?;
+        fs::rename(partial, &self.target)
+            .map_err(PipelineError::io("put in place", &self.target))?;
         let _ = self.partial.keep();
         Ok(self.target)
     }
@@ -73,78 +81,129 @@ pub(super) fn write(
     started: SystemTime,
 ) -> Result<Summary, PipelineError> {
     let spec = experiment.to_toml();
-    fs::write(folder.file("spec.toml"), &spec).map_err(PipelineError::io("write", folder.file("spec.toml")))?;
+    fs::write(folder.file("spec.toml"), &spec)
+        .map_err(PipelineError::io("write", folder.file("spec.toml")))?;
     let table = PredictionTable::from(&made.predictions);
     let summary = summarize(experiment, made, &table);
     let manifest = manifest(experiment, made, dataset, command, started);
     write_json(&folder.file("summary.json"), &summary)?;
     write_json(&folder.file("manifest.json"), &manifest)?;
     tables::write_epochs(&folder.file("epochs.csv"), &made.epochs)?;
-    let layers = tell::layer_rows(made);
-    tables::write_layers(&folder.file("layers.csv"), &layers)?;
+    let told = Told {
+        summary,
+        manifest,
+        table,
+        layers: tell::layer_rows(made),
+        spec,
+    };
+    tables::write_layers(&folder.file("layers.csv"), &told.layers)?;
     crate::model::save(&made.network, &folder.file("model.safetensors"))?;
     made.circuit.write(&folder.file("circuit.bin"))?;
     write_json(&folder.file("plan.json"), &made.plan)?;
     write_json(&folder.file("ranges.json"), &tell::ranges(made))?;
-    let report = tell::report(experiment, made, dataset, &table, &summary, &manifest, layers, spec);
-    crate::report::write(&report, folder.path(), experiment.output.charts, experiment.output.report)?;
-    let table = if experiment.output.logits { table } else { table.without_logits() };
+    let page = tell::report(experiment, made, dataset, &told);
+    let charts = if experiment.output.charts {
+        report::charts(&page)?
+    } else {
+        Vec::new()
+    };
+    report::write_charts(folder.path(), &charts)?;
+    if experiment.output.report {
+        report::write_report(folder.path(), &page, &charts)?;
+    }
+    let table = if experiment.output.logits {
+        told.table
+    } else {
+        told.table.without_logits()
+    };
     tables::write_predictions(&folder.file("predictions.parquet"), &table)?;
-    Ok(summary)
+    Ok(told.summary)
 }
 
 fn summarize(experiment: &Experiment, made: &Made, table: &PredictionTable) -> Summary {
     let activation = &experiment.activation;
     let record = made.encrypted.as_ref();
-    let timing = record.map(|record| record.timing.clone()).unwrap_or_default();
+    let timing = record
+        .map(|record| record.timing.clone())
+        .unwrap_or_default();
     Summary {
         name: experiment.name.clone(),
         dataset: experiment.dataset.name.as_str().into(),
         activation: ActivationSummary {
             function: activation.function.as_str().into(),
-            method: if activation.coefficients.is_some() { "explicit".into() } else { activation.method.as_str().into() },
+            method: if activation.coefficients.is_some() {
+                "explicit".into()
+            } else {
+                activation.method.as_str().into()
+            },
             degree: activation.degree,
             interval: [activation.interval.low(), activation.interval.high()],
             coefficients: made.start.coefficients().to_vec(),
         },
         network: NetworkSummary {
             depth: experiment.network.depth,
-            parameters: made.network.parameters(),
+            parameters: usize::try_from(experiment.network.parameters()).unwrap_or(usize::MAX),
             macs: made.circuit.macs(),
             activations: made.circuit.activations(),
         },
         accuracy: Accuracies::of(table),
         agreement: AgreementSummary::of(table),
         encryption: record.map(|record| record.encryption.clone()),
-        timing: Timing { train_s: Some(made.train_seconds), ..timing },
-        memory: Memory { peak_rss_bytes: record.and_then(|record| record.peak_rss_bytes).or_else(peak_rss_bytes) },
+        timing: Timing {
+            train_s: Some(made.train_seconds),
+            ..timing
+        },
+        memory: Memory {
+            peak_rss_bytes: record
+                .and_then(|record| record.peak_rss_bytes)
+                .or_else(peak_rss_bytes),
+        },
     }
 }
 
-fn manifest(experiment: &Experiment, made: &Made, dataset: &Dataset, command: &str, started: SystemTime) -> Manifest {
+fn manifest(
+    experiment: &Experiment,
+    made: &Made,
+    dataset: &Dataset,
+    command: &str,
+    started: SystemTime,
+) -> Manifest {
     let mut manifest = Manifest::begin();
     manifest.started = utc(started);
     manifest.command = command.split(' ').map(str::to_owned).collect();
     manifest.seeds.insert("experiment".into(), experiment.seed);
-    manifest.threads.insert("train".into(), experiment.train.threads);
+    manifest
+        .threads
+        .insert("train".into(), experiment.train.threads);
     if let Some(record) = &made.encrypted {
-        manifest.threads.insert("encrypted".into(), record.timing.threads);
+        manifest
+            .threads
+            .insert("encrypted".into(), record.timing.threads);
     }
     manifest.stages = made
         .stages
         .iter()
-        .map(|stage| StageRecord { name: stage.stage.as_str().into(), key: stage.key.clone(), reused: stage.reused, seconds: stage.seconds })
+        .map(|stage| StageRecord {
+            name: stage.stage.as_str().into(),
+            key: stage.key.clone(),
+            reused: stage.reused,
+            seconds: stage.seconds,
+        })
         .collect();
     manifest.data.push(DataDigest {
         name: experiment.dataset.name.as_str().into(),
         algorithm: "blake3".into(),
-        digest: blake3::Hash::from_bytes(made.data_digest).to_hex().to_string(),
+        digest: blake3::Hash::from_bytes(made.data_digest)
+            .to_hex()
+            .to_string(),
     });
-    manifest.data.extend(dataset.files.iter().map(|file| DataDigest {
-        name: file.name.clone(),
-        algorithm: "sha256".into(),
-        digest: file.sha256.clone(),
-    }));
+    manifest
+        .data
+        .extend(dataset.files.iter().map(|file| DataDigest {
+            name: file.name.clone(),
+            algorithm: "sha256".into(),
+            digest: file.sha256.clone(),
+        }));
     manifest.finish();
     manifest
 }
@@ -152,7 +211,12 @@ fn manifest(experiment: &Experiment, made: &Made, dataset: &Dataset, command: &s
 /// Logits as they lie in the store: classes (u32), then f32 values, little endian. The store keeps the digest.
 pub(super) fn write_logits(path: &Path, evaluation: &Evaluation) -> Result<(), PipelineError> {
     let mut bytes = (evaluation.classes as u32).to_le_bytes().to_vec();
-    bytes.extend(evaluation.logits.iter().flat_map(|value| value.to_le_bytes()));
+    bytes.extend(
+        evaluation
+            .logits
+            .iter()
+            .flat_map(|value| value.to_le_bytes()),
+    );
     fs::write(path, bytes).map_err(PipelineError::io("write", path))
 }
 
@@ -160,13 +224,22 @@ pub(super) fn write_logits(path: &Path, evaluation: &Evaluation) -> Result<(), P
 pub(super) fn read_logits(path: &Path) -> Result<Evaluation, PipelineError> {
     let bytes = fs::read(path).map_err(PipelineError::io("read", path))?;
     let (words, rest) = bytes.as_chunks::<4>();
-    let malformed = || PipelineError::Malformed { path: path.to_path_buf(), what: "these are not whole rows of logits".into() };
+    let malformed = || PipelineError::Malformed {
+        path: path.to_path_buf(),
+        what: "these are not whole rows of logits".into(),
+    };
     let (first, values) = words.split_first().ok_or_else(malformed)?;
     let classes = u32::from_le_bytes(*first) as usize;
     if classes == 0 || !rest.is_empty() || !values.len().is_multiple_of(classes) {
         return Err(malformed());
     }
-    Ok(Evaluation { classes, logits: values.iter().map(|word| f32::from_le_bytes(*word)).collect() })
+    Ok(Evaluation {
+        classes,
+        logits: values
+            .iter()
+            .map(|word| f32::from_le_bytes(*word))
+            .collect(),
+    })
 }
 
 #[cfg(test)]
@@ -178,7 +251,10 @@ mod tests {
     fn logits_survive_and_broken_files_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.f32");
-        let evaluation = Evaluation { classes: 2, logits: vec![1.0, -2.5, f32::MIN_POSITIVE, 0.0] };
+        let evaluation = Evaluation {
+            classes: 2,
+            logits: vec![1.0, -2.5, f32::MIN_POSITIVE, 0.0],
+        };
         write_logits(&path, &evaluation).unwrap();
         assert_eq!(read_logits(&path).unwrap(), evaluation);
         let bytes = fs::read(&path).unwrap();

@@ -10,18 +10,20 @@ use polyapprox::Polynomial;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::PipelineError;
 use super::memory::peak_rss_bytes;
 use super::output;
 use super::stages::{Finished, Keys, Stage};
 use super::store::{Claim, Entry, Pending, Store};
-use super::PipelineError;
 use crate::circuit::{self, Circuit, Plan};
 use crate::data::{self, DataDirs, Dataset};
 use crate::encrypted::{self, Job};
-use crate::model::{self, PreActivation, TrainedNetwork};
-use crate::results::{EncryptionSummary, EpochRow, Evaluation, LayerRow, Predictions, Summary, Timing};
+use crate::model::{self, Activations, PreActivation, TrainedNetwork};
+use crate::results::{
+    EncryptionSummary, EpochRow, Evaluation, LayerRow, Predictions, Summary, Timing,
+};
 use crate::spec::{BackendName, Experiment};
-use crate::train::{self, Activations};
+use crate::train;
 
 /// Images per step of the evaluations in the clear.
 const EVALUATION_BATCH: usize = 500;
@@ -108,12 +110,18 @@ pub fn run(
     let backend = encrypted::backend(experiment.encryption.backend)?;
     let data_digest = data::verify(&experiment.dataset, experiment.seed, options.data)?;
     let keys = Keys::new(experiment, &data_digest, start.coefficients())?;
-    let folder = output::RunFolder::create(options.out, &experiment.name, &keys.run_id(experiment)?)?;
-    attach_log(&folder.file("log.jsonl")).map_err(PipelineError::io("create", folder.file("log.jsonl")))?;
+    let folder =
+        output::RunFolder::create(options.out, &experiment.name, &keys.run_id(experiment)?)?;
+    attach_log(&folder.file("log.jsonl"))
+        .map_err(PipelineError::io("create", folder.file("log.jsonl")))?;
     tracing::info!(name = %experiment.name, seed = experiment.seed, dataset = experiment.dataset.name.as_str(), "run");
 
     let store = Store::open(&options.out.join("store"))?;
-    let mut stages = Stages { store: &store, options, finished: Vec::new() };
+    let mut stages = Stages {
+        store: &store,
+        options,
+        finished: Vec::new(),
+    };
     let loaded = OnceCell::new();
     let dataset = || -> Result<&Dataset, PipelineError> {
         if let Some(dataset) = loaded.get() {
@@ -123,21 +131,39 @@ pub fn run(
         Ok(loaded.get_or_init(|| dataset))
     };
 
-    let train_one = |stage: Stage, key: &str, activations: Activations<'_>, stages: &mut Stages<'_>| {
-        let scratch = store.scratch(stage.as_str(), key);
-        let entry = stages.make(stage, key, &|pending| {
-            let outcome = train::train(experiment, dataset()?, activations, &scratch, options.stop)?;
-            model::save(&outcome.network, &pending.file("model.safetensors"))?;
-            write_json(&pending.file("train.json"), &TrainRecord { epochs: outcome.epochs, seconds: outcome.seconds })
-        })?;
-        // The checkpoints have done their work; that they are gone changes nothing.
-        let _ = fs::remove_dir_all(&scratch);
-        let record: TrainRecord = read_json(&entry.file("train.json"))?;
-        Ok::<_, PipelineError>((model::load(&entry.file("model.safetensors"))?, record))
-    };
-    let (network, trained) = train_one(Stage::Train, &keys.train, Activations::Polynomial(&start), &mut stages)?;
+    let train_one =
+        |stage: Stage, key: &str, activations: Activations<'_>, stages: &mut Stages<'_>| {
+            let scratch = store.scratch(stage.as_str(), key);
+            let entry = stages.make(stage, key, &|pending| {
+                let outcome =
+                    train::train(experiment, dataset()?, activations, &scratch, options.stop)?;
+                model::save(&outcome.network, &pending.file("model.safetensors"))?;
+                write_json(
+                    &pending.file("train.json"),
+                    &TrainRecord {
+                        epochs: outcome.epochs,
+                        seconds: outcome.seconds,
+                    },
+                )
+            })?;
+            // The checkpoints have done their work; that they are gone changes nothing.
+            let _ = fs::remove_dir_all(&scratch);
+            let record: TrainRecord = read_json(&entry.file("train.json"))?;
+            Ok::<_, PipelineError>((model::load(&entry.file("model.safetensors"))?, record))
+        };
+    let (network, trained) = train_one(
+        Stage::Train,
+        &keys.train,
+        Activations::Polynomial(&start),
+        &mut stages,
+    )?;
     let original = match &keys.original {
-        Some(key) => Some(train_one(Stage::Original, key, Activations::Original, &mut stages)?),
+        Some(key) => Some(train_one(
+            Stage::Original,
+            key,
+            Activations::Original,
+            &mut stages,
+        )?),
         None => None,
     };
 
@@ -149,9 +175,15 @@ pub fn run(
             test: model::pre_activations(&network, &dataset.test, interval)?,
         };
         write_json(&pending.file("ranges.json"), &ranges)?;
-        output::write_logits(&pending.file("polynomial.f32"), &model::logits(&network, &dataset.test, EVALUATION_BATCH)?)?;
+        output::write_logits(
+            &pending.file("polynomial.f32"),
+            &model::logits(&network, &dataset.test, EVALUATION_BATCH)?,
+        )?;
         if let Some((original, _)) = &original {
-            output::write_logits(&pending.file("original.f32"), &model::logits(original, &dataset.test, EVALUATION_BATCH)?)?;
+            output::write_logits(
+                &pending.file("original.f32"),
+                &model::logits(original, &dataset.test, EVALUATION_BATCH)?,
+            )?;
         }
         Ok(())
     })?;
@@ -161,8 +193,14 @@ pub fn run(
         let test = &dataset()?.test;
         let circuit = circuit::fold(&network, &ranges.train, experiment.encryption.weight_bits)?;
         let plan = circuit::plan(&circuit, &experiment.encryption)?;
-        output::write_logits(&pending.file("circuit.f32"), &circuit::simulate(&circuit, &plan, test, None)?)?;
-        output::write_logits(&pending.file("simulated.f32"), &circuit::simulate(&circuit, &plan, test, Some(experiment.seed))?)?;
+        output::write_logits(
+            &pending.file("circuit.f32"),
+            &circuit::simulate(&circuit, &plan, test, None)?,
+        )?;
+        output::write_logits(
+            &pending.file("simulated.f32"),
+            &circuit::simulate(&circuit, &plan, test, Some(experiment.seed))?,
+        )?;
         circuit.write(&pending.file("circuit.bin"))?;
         write_json(&pending.file("plan.json"), &plan)
     })?;
@@ -194,7 +232,10 @@ pub fn run(
 
     let mut evaluations: Vec<(String, Evaluation)> = Vec::new();
     let mut take = |name: &str, entry: &Entry| -> Result<(), PipelineError> {
-        evaluations.push((name.into(), output::read_logits(&entry.file(&format!("{name}.f32")))?));
+        evaluations.push((
+            name.into(),
+            output::read_logits(&entry.file(&format!("{name}.f32")))?,
+        ));
         Ok(())
     };
     if original.is_some() {
@@ -207,7 +248,11 @@ pub fn run(
         take("encrypted", entry)?;
     }
     let mut epochs = trained.epochs;
-    epochs.extend(original.map(|(_, record)| record.epochs).unwrap_or_default());
+    epochs.extend(
+        original
+            .map(|(_, record)| record.epochs)
+            .unwrap_or_default(),
+    );
     let made = Made {
         start,
         keys,
@@ -219,22 +264,43 @@ pub fn run(
         test_ranges: ranges.test,
         circuit,
         plan,
-        predictions: Predictions { labels: dataset()?.test.labels.clone(), evaluations },
-        encrypted: encrypted.map(|entry| read_json(&entry.file("outcome.json"))).transpose()?,
+        predictions: Predictions {
+            labels: dataset()?.test.labels.clone(),
+            evaluations,
+        },
+        encrypted: encrypted
+            .map(|entry| read_json(&entry.file("outcome.json")))
+            .transpose()?,
         stages: stages.finished,
     };
-    let summary = output::write(&folder, experiment, &made, dataset()?, options.command, started)?;
+    let summary = output::write(
+        &folder,
+        experiment,
+        &made,
+        dataset()?,
+        options.command,
+        started,
+    )?;
     let path = folder.publish()?;
-    Ok(RunOutcome { folder: path, summary, stages: made.stages })
+    Ok(RunOutcome {
+        folder: path,
+        summary,
+        stages: made.stages,
+    })
 }
 
 /// The polynomial that the spec asks for.
-pub(super) fn starting_polynomial(experiment: &Experiment) -> Result<Polynomial, PipelineError> {
+pub(crate) fn starting_polynomial(experiment: &Experiment) -> Result<Polynomial, PipelineError> {
     let activation = &experiment.activation;
     match &activation.coefficients {
         Some(coefficients) => Ok(Polynomial::new(coefficients.clone())?),
         None => {
-            let fit = polyapprox::approximate(activation.function, activation.method, activation.degree, activation.interval)?;
+            let fit = polyapprox::approximate(
+                activation.function,
+                activation.method,
+                activation.degree,
+                activation.interval,
+            )?;
             Ok(fit.polynomial)
         }
     }
@@ -256,7 +322,11 @@ impl Stages<'_> {
         let force = self.options.force.contains(&stage);
         let (entry, reused) = match self.store.claim(stage.as_str(), key, force)? {
             Claim::Done(entry) => {
-                tracing::info!(stage = stage.as_str(), key = &key[..8], "reused from the store");
+                tracing::info!(
+                    stage = stage.as_str(),
+                    key = &key[..8],
+                    "reused from the store"
+                );
                 (entry, true)
             }
             Claim::Make(pending) => {
@@ -268,7 +338,12 @@ impl Stages<'_> {
                 (entry, false)
             }
         };
-        self.finished.push(Finished { stage, key: key.into(), reused, seconds: entry.seconds });
+        self.finished.push(Finished {
+            stage,
+            key: key.into(),
+            reused,
+            seconds: entry.seconds,
+        });
         Ok(entry)
     }
 }
@@ -284,5 +359,8 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, PipelineError> {
 }
 
 fn malformed(path: &Path, error: serde_json::Error) -> PipelineError {
-    PipelineError::Malformed { path: path.to_path_buf(), what: error.to_string() }
+    PipelineError::Malformed {
+        path: path.to_path_buf(),
+        what: error.to_string(),
+    }
 }

@@ -63,7 +63,10 @@ impl Stage {
 }
 
 fn content_key(value: &Value) -> Result<String, PipelineError> {
-    let key = ContentKey::of(value).map_err(|error| PipelineError::Malformed { path: "the stage's inputs".into(), what: error.to_string() })?;
+    let key = ContentKey::of(value).map_err(|error| PipelineError::Malformed {
+        path: "the stage's inputs".into(),
+        what: error.to_string(),
+    })?;
     Ok(key.to_string())
 }
 
@@ -84,7 +87,11 @@ pub struct Keys {
 
 impl Keys {
     /// For an experiment on data of that digest, starting from that polynomial.
-    pub fn new(experiment: &Experiment, data: &[u8; 32], coefficients: &[f64]) -> Result<Self, PipelineError> {
+    pub fn new(
+        experiment: &Experiment,
+        data: &[u8; 32],
+        coefficients: &[f64],
+    ) -> Result<Self, PipelineError> {
         let data = blake3::Hash::from_bytes(*data).to_hex().to_string();
         // What the baseline flag asks for is a stage of its own and does not change the polynomial's training.
         let train = json!({ "recipe": TrainSpec { baseline: false, ..experiment.train }, "seed": experiment.seed });
@@ -97,19 +104,40 @@ impl Keys {
             { "coefficients": coefficients, "degree": experiment.activation.degree, "interval": interval, "trainable": experiment.activation.trainable },
         ]))?;
         let original = match experiment.train.baseline {
-            true => Some(Stage::Original.key(json!([images, experiment.network, train, experiment.activation.function, interval]))?),
+            true => Some(Stage::Original.key(json!([
+                images,
+                experiment.network,
+                train,
+                experiment.activation.function,
+                interval
+            ]))?),
             false => None,
         };
         let plaintext = Stage::Plaintext.key(json!([trained, original, interval]))?;
         let encryption = &experiment.encryption;
         // Images and threads do not change the circuit, and the security level is the only one there is.
-        let circuit = Stage::Circuit.key(json!([trained, encryption.weight_bits, encryption.scale_bits, encryption.security_bits, experiment.seed]))?;
+        let circuit = Stage::Circuit.key(json!([
+            trained,
+            encryption.weight_bits,
+            encryption.scale_bits,
+            encryption.security_bits,
+            experiment.seed
+        ]))?;
         let encrypted = Stage::Encrypted.key(json!([circuit, encryption]))?;
-        Ok(Self { train: trained, original, plaintext, circuit, encrypted })
+        Ok(Self {
+            train: trained,
+            original,
+            plaintext,
+            circuit,
+            encrypted,
+        })
     }
 
     /// Eight characters that tell runs apart: of everything that a run's folder depends on.
     pub fn run_id(&self, experiment: &Experiment) -> Result<String, PipelineError> {
-        Ok(content_key(&json!([self, experiment]))?.chars().take(8).collect())
+        Ok(content_key(&json!([self, experiment]))?
+            .chars()
+            .take(8)
+            .collect())
     }
 }

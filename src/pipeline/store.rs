@@ -88,7 +88,11 @@ pub enum Claim {
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_path_buf();
-    move |source| StoreError::Io { action, path, source }
+    move |source| StoreError::Io {
+        action,
+        path,
+        source,
+    }
 }
 
 impl Store {
@@ -97,7 +101,9 @@ impl Store {
         for folder in [root.to_path_buf(), root.join("locks"), root.join("partial")] {
             fs::create_dir_all(&folder).map_err(io_error("create the folder", &folder))?;
         }
-        Ok(Self { root: root.to_path_buf() })
+        Ok(Self {
+            root: root.to_path_buf(),
+        })
     }
 
     /// Where a stage keeps what must survive a kill (training checkpoints). Not part of any entry.
@@ -122,7 +128,10 @@ impl Store {
         let lock_path = self.root.join("locks").join(format!("{stage}-{key}"));
         let lock = File::create(&lock_path).map_err(io_error("create the lock", &lock_path))?;
         if lock.try_lock().is_err() {
-            tracing::info!(stage, "another process is working on this stage; waiting for it");
+            tracing::info!(
+                stage,
+                "another process is working on this stage; waiting for it"
+            );
             lock.lock().map_err(io_error("lock", &lock_path))?;
         }
         let target = self.path(stage, key);
@@ -136,7 +145,13 @@ impl Store {
             .prefix(&format!("{stage}-"))
             .tempdir_in(&partial)
             .map_err(io_error("create a folder in", &partial))?;
-        Ok(Claim::Make(Pending { stage: stage.into(), key: key.into(), folder, target, _lock: lock }))
+        Ok(Claim::Make(Pending {
+            stage: stage.into(),
+            key: key.into(),
+            folder,
+            target,
+            _lock: lock,
+        }))
     }
 
     fn path(&self, stage: &str, key: &str) -> PathBuf {
@@ -164,29 +179,54 @@ impl Pending {
         for entry in fs::read_dir(folder).map_err(io_error("read the folder", folder))? {
             let path = entry.map_err(io_error("read the folder", folder))?.path();
             let (bytes, blake3) = digest(&path).map_err(io_error("read", &path))?;
-            File::open(&path).and_then(|file| file.sync_all()).map_err(io_error("save", &path))?;
-            files.push(ListedFile { name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(), bytes, blake3 });
+            File::open(&path)
+                .and_then(|file| file.sync_all())
+                .map_err(io_error("save", &path))?;
+            files.push(ListedFile {
+                name: path
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
+                bytes,
+                blake3,
+            });
         }
         files.sort_by(|a, b| a.name.cmp(&b.name));
-        let listing = Listing { stage: self.stage, key: self.key, seconds, files };
+        let listing = Listing {
+            stage: self.stage,
+            key: self.key,
+            seconds,
+            files,
+        };
         let list = folder.join(LIST);
-        let text = serde_json::to_string_pretty(&listing)
-            .map_err(|error| StoreError::Io { action: "write", path: list.clone(), source: error.into() })?;
+        let text = serde_json::to_string_pretty(&listing).map_err(|error| StoreError::Io {
+            action: "write",
+            path: list.clone(),
+            source: error.into(),
+        })?;
         fs::write(&list, text).map_err(io_error("write", &list))?;
-        File::open(&list).and_then(|file| file.sync_all()).map_err(io_error("save", &list))?;
+        File::open(&list)
+            .and_then(|file| file.sync_all())
+            .map_err(io_error("save", &list))?;
         if let Some(parent) = self.target.parent() {
             fs::create_dir_all(parent).map_err(io_error("create the folder", parent))?;
         }
         fs::rename(folder, &self.target).map_err(io_error("put in place", &self.target))?;
         // The folder has moved: there is nothing left to clean up under the old name.
         let _ = self.folder.keep();
-        Ok(Entry { path: self.target, seconds })
+        Ok(Entry {
+            path: self.target,
+            seconds,
+        })
     }
 }
 
 fn remove(path: &Path) -> Result<(), StoreError> {
     match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", path)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(io_error("remove", path)(error))
+        }
         _ => Ok(()),
     }
 }
@@ -198,28 +238,46 @@ fn digest(path: &Path) -> io::Result<(u64, String)> {
 }
 
 fn verify(stage: &str, key: &str, path: &Path) -> Result<Entry, StoreError> {
-    let damaged = |what: String| StoreError::Damaged { stage: stage.into(), path: path.to_path_buf(), what };
+    let damaged = |what: String| StoreError::Damaged {
+        stage: stage.into(),
+        path: path.to_path_buf(),
+        what,
+    };
     let mut text = String::new();
     File::open(path.join(LIST))
         .and_then(|file| file.take(MAX_LIST_BYTES).read_to_string(&mut text))
         .map_err(|error| damaged(format!("{LIST}: {error}")))?;
-    let listing: Listing = serde_json::from_str(&text).map_err(|error| damaged(format!("{LIST}: {error}")))?;
+    let listing: Listing =
+        serde_json::from_str(&text).map_err(|error| damaged(format!("{LIST}: {error}")))?;
     if listing.stage != stage || listing.key != key {
-        return Err(damaged(format!("{LIST} belongs to stage `{}`, key {}", listing.stage, listing.key)));
+        return Err(damaged(format!(
+            "{LIST} belongs to stage `{}`, key {}",
+            listing.stage, listing.key
+        )));
     }
     for file in &listing.files {
         if file.name.contains(['/', '\\']) || file.name == ".." {
             return Err(damaged(format!("{LIST} names a file outside the entry")));
         }
-        let (bytes, blake3) = digest(&path.join(&file.name)).map_err(|error| damaged(format!("{}: {error}", file.name)))?;
+        let (bytes, blake3) = digest(&path.join(&file.name))
+            .map_err(|error| damaged(format!("{}: {error}", file.name)))?;
         if bytes != file.bytes {
-            return Err(damaged(format!("{} has {bytes} bytes instead of {}", file.name, file.bytes)));
+            return Err(damaged(format!(
+                "{} has {bytes} bytes instead of {}",
+                file.name, file.bytes
+            )));
         }
         if blake3 != file.blake3 {
-            return Err(damaged(format!("the digest of {} does not match", file.name)));
+            return Err(damaged(format!(
+                "the digest of {} does not match",
+                file.name
+            )));
         }
     }
-    Ok(Entry { path: path.to_path_buf(), seconds: listing.seconds })
+    Ok(Entry {
+        path: path.to_path_buf(),
+        seconds: listing.seconds,
+    })
 }
 
 #[cfg(test)]
@@ -243,7 +301,9 @@ mod tests {
         let store = Store::open(folder.path()).unwrap();
         assert!(store.find("train", "k").unwrap().is_none());
         made(&store, "k", "numbers");
-        let Claim::Done(entry) = store.claim("train", "k", false).unwrap() else { panic!("must be reused") };
+        let Claim::Done(entry) = store.claim("train", "k", false).unwrap() else {
+            panic!("must be reused")
+        };
         assert_eq!(fs::read_to_string(entry.file("a.txt")).unwrap(), "numbers");
         assert_eq!(entry.seconds, 1.5);
     }
@@ -256,7 +316,10 @@ mod tests {
             fs::write(pending.file("a.txt"), "half").unwrap();
         }
         assert!(store.find("train", "k").unwrap().is_none());
-        assert_eq!(fs::read_dir(folder.path().join("partial")).unwrap().count(), 0);
+        assert_eq!(
+            fs::read_dir(folder.path().join("partial")).unwrap().count(),
+            0
+        );
     }
 
     #[test]
@@ -264,7 +327,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         made(&store, "k", "old");
-        let Claim::Make(pending) = store.claim("train", "k", true).unwrap() else { panic!("must be made again") };
+        let Claim::Make(pending) = store.claim("train", "k", true).unwrap() else {
+            panic!("must be made again")
+        };
         fs::write(pending.file("a.txt"), "new").unwrap();
         let entry = pending.finish(1.0).unwrap();
         assert_eq!(fs::read_to_string(entry.file("a.txt")).unwrap(), "new");
@@ -279,11 +344,29 @@ mod tests {
         let error = store.find("train", "k").unwrap_err().to_string();
         assert!(error.contains("a.txt has 4 bytes instead of 7"), "{error}");
         fs::write(entry.file("a.txt"), "numberz").unwrap();
-        assert!(store.find("train", "k").unwrap_err().to_string().contains("digest"));
+        assert!(
+            store
+                .find("train", "k")
+                .unwrap_err()
+                .to_string()
+                .contains("digest")
+        );
         fs::remove_file(entry.file("a.txt")).unwrap();
-        assert!(store.find("train", "k").unwrap_err().to_string().contains("a.txt"));
+        assert!(
+            store
+                .find("train", "k")
+                .unwrap_err()
+                .to_string()
+                .contains("a.txt")
+        );
         fs::write(entry.file(LIST), "{\"stage\":").unwrap();
-        assert!(store.find("train", "k").unwrap_err().to_string().contains(LIST));
+        assert!(
+            store
+                .find("train", "k")
+                .unwrap_err()
+                .to_string()
+                .contains(LIST)
+        );
     }
 
     #[test]

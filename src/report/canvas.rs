@@ -7,9 +7,11 @@ use std::cell::RefCell;
 use std::fmt;
 use std::sync::OnceLock;
 
-use plotters::backend::{BackendCoord, BackendTextStyle, DrawingBackend};
+use plotters::backend::DrawingBackend;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, TextStyle, register_font};
+use plotters::style::{
+    Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, TextStyle, register_font,
+};
 
 use super::ReportError;
 
@@ -45,8 +47,10 @@ pub(super) fn fonts() -> Result<(), ReportError> {
     static READY: OnceLock<Result<(), &'static str>> = OnceLock::new();
     READY
         .get_or_init(|| {
-            register_font(FAMILY, FontStyle::Normal, REGULAR).map_err(|_| "Inter-Regular.subset.otf")?;
-            register_font(FAMILY, FontStyle::Bold, SEMIBOLD).map_err(|_| "Inter-SemiBold.subset.otf")
+            register_font(FAMILY, FontStyle::Normal, REGULAR)
+                .map_err(|_| "Inter-Regular.subset.otf")?;
+            register_font(FAMILY, FontStyle::Bold, SEMIBOLD)
+                .map_err(|_| "Inter-SemiBold.subset.otf")
         })
         .map_err(ReportError::Font)
 }
@@ -71,7 +75,13 @@ pub(super) struct Type {
 
 impl Type {
     pub const fn new(size: f64, color: RGBColor) -> Self {
-        Self { size, bold: false, color, align: Align::Left, upwards: false }
+        Self {
+            size,
+            bold: false,
+            color,
+            align: Align::Left,
+            upwards: false,
+        }
     }
     pub const fn bold(mut self) -> Self {
         self.bold = true;
@@ -91,25 +101,43 @@ impl Type {
         self
     }
 
+    fn font(&self) -> FontDesc<'static> {
+        let weight = if self.bold {
+            FontStyle::Bold
+        } else {
+            FontStyle::Normal
+        };
+        FontDesc::new(
+            FontFamily::Name(FAMILY),
+            self.size * UNIT * SIZE_PER_EM,
+            weight,
+        )
+    }
+
     fn style(&self) -> TextStyle<'static> {
-        let weight = if self.bold { FontStyle::Bold } else { FontStyle::Normal };
-        let size = self.size * UNIT * SIZE_PER_EM;
-        let mut font = FontDesc::new(FontFamily::Name(FAMILY), size, weight);
-        if self.upwards {
-            font = font.transform(FontTransform::Rotate270);
-        }
+        let turn = if self.upwards {
+            FontTransform::Rotate270
+        } else {
+            FontTransform::None
+        };
         let across = match self.align {
             Align::Left => HPos::Left,
             Align::Centre => HPos::Center,
             Align::Right => HPos::Right,
         };
-        TextStyle::from(font).color(&self.color).pos(Pos::new(across, VPos::Top))
+        let mut style =
+            TextStyle::from(self.font().transform(turn)).pos(Pos::new(across, VPos::Top));
+        style.color = self.color.to_backend_color();
+        style
     }
 
     /// Width of a text, px.
     pub fn width(&self, text: &str) -> f64 {
-        let plain = Self { upwards: false, ..*self };
-        plain.style().layout_box(text).map_or(0.0, |((left, _), (right, _))| f64::from(right - left) / UNIT)
+        self.font()
+            .layout_box(text)
+            .map_or(0.0, |((left, _), (right, _))| {
+                f64::from(right - left) / UNIT
+            })
     }
 
     /// The text, cut and closed with an ellipsis where it is wider than `width` px.
@@ -149,7 +177,10 @@ pub(super) struct Canvas<'a, DB: DrawingBackend> {
 
 impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
     pub fn new(backend: &'a mut DB) -> Self {
-        Self { backend: RefCell::new(backend), pictures: RefCell::default() }
+        Self {
+            backend: RefCell::new(backend),
+            pictures: RefCell::default(),
+        }
     }
 
     /// Ends the drawing; the pictures are still to be put on it.
@@ -158,13 +189,33 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
         Ok(self.pictures.into_inner())
     }
 
-    pub fn rectangle(&self, left: f64, top: f64, width: f64, height: f64, fill: &impl Color) -> Result<(), DrawError> {
+    pub fn rectangle(
+        &self,
+        left: f64,
+        top: f64,
+        width: f64,
+        height: f64,
+        fill: &impl Color,
+    ) -> Result<(), DrawError> {
         let style = fill.filled();
-        self.backend.borrow_mut().draw_rect(units(left, top), units(left + width, top + height), &style, true)?;
+        self.backend.borrow_mut().draw_rect(
+            units(left, top),
+            units(left + width, top + height),
+            &style,
+            true,
+        )?;
         Ok(())
     }
 
-    pub fn outline(&self, left: f64, top: f64, width: f64, height: f64, color: &impl Color, stroke: f64) -> Result<(), DrawError> {
+    pub fn outline(
+        &self,
+        left: f64,
+        top: f64,
+        width: f64,
+        height: f64,
+        color: &impl Color,
+        stroke: f64,
+    ) -> Result<(), DrawError> {
         let (right, bottom) = (left + width, top + height);
         self.line(&[(left, top), (right, top)], color, stroke)?;
         self.line(&[(right, top), (right, bottom)], color, stroke)?;
@@ -172,8 +223,13 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
         self.line(&[(left, bottom), (left, top)], color, stroke)
     }
 
-    pub fn line(&self, points: &[(f64, f64)], color: &impl Color, stroke: f64) -> Result<(), DrawError> {
-        let mut path: Vec<BackendCoord> = points.iter().map(|&(x, y)| units(x, y)).collect();
+    pub fn line(
+        &self,
+        points: &[(f64, f64)],
+        color: &impl Color,
+        stroke: f64,
+    ) -> Result<(), DrawError> {
+        let mut path: Vec<(i32, i32)> = points.iter().map(|&(x, y)| units(x, y)).collect();
         // The bitmap backend divides by the length of each piece.
         path.dedup();
         if path.len() < 2 {
@@ -185,7 +241,13 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
     }
 
     /// A straight line of dashes.
-    pub fn dashes(&self, from: (f64, f64), to: (f64, f64), color: &impl Color, stroke: f64) -> Result<(), DrawError> {
+    pub fn dashes(
+        &self,
+        from: (f64, f64),
+        to: (f64, f64),
+        color: &impl Color,
+        stroke: f64,
+    ) -> Result<(), DrawError> {
         const DASH: f64 = 4.0;
         let (x, y) = (to.0 - from.0, to.1 - from.1);
         let length = x.hypot(y);
@@ -200,22 +262,32 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
     }
 
     pub fn polygon(&self, points: &[(f64, f64)], fill: &impl Color) -> Result<(), DrawError> {
-        let path: Vec<BackendCoord> = points.iter().map(|&(x, y)| units(x, y)).collect();
-        self.backend.borrow_mut().fill_polygon(path, &fill.filled())?;
+        let path: Vec<(i32, i32)> = points.iter().map(|&(x, y)| units(x, y)).collect();
+        self.backend
+            .borrow_mut()
+            .fill_polygon(path, &fill.filled())?;
         Ok(())
     }
 
     pub fn dot(&self, x: f64, y: f64, radius: f64, fill: &impl Color) -> Result<(), DrawError> {
         let radius = (radius * UNIT).round() as u32;
-        self.backend.borrow_mut().draw_circle(units(x, y), radius, &fill.filled(), true)?;
+        self.backend
+            .borrow_mut()
+            .draw_circle(units(x, y), radius, &fill.filled(), true)?;
         Ok(())
     }
 
     /// Writes `text` with its base line at `y`.
     pub fn text(&self, x: f64, y: f64, text: &str, style: Type) -> Result<(), DrawError> {
         let shift = BASELINE * style.size;
-        let at = if style.upwards { units(x - shift, y) } else { units(x, y - shift) };
-        self.backend.borrow_mut().draw_text(text, &style.style(), at)?;
+        let at = if style.upwards {
+            units(x - shift, y)
+        } else {
+            units(x, y - shift)
+        };
+        self.backend
+            .borrow_mut()
+            .draw_text(text, &style.style(), at)?;
         Ok(())
     }
 
@@ -224,6 +296,6 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
     }
 }
 
-fn units(x: f64, y: f64) -> BackendCoord {
+fn units(x: f64, y: f64) -> (i32, i32) {
     ((x * UNIT).round() as i32, (y * UNIT).round() as i32)
 }

@@ -42,7 +42,10 @@ pub struct Chart {
 pub(super) fn render(drawing: &impl Drawing) -> Result<Chart, ReportError> {
     fonts()?;
     let chart = || drawing.name().to_owned();
-    let failed = |error: DrawError| ReportError::Draw { chart: chart(), message: error.0 };
+    let failed = |error: DrawError| ReportError::Draw {
+        chart: chart(),
+        message: error.0,
+    };
     Ok(Chart {
         name: drawing.name(),
         title: drawing.title(),
@@ -51,7 +54,10 @@ pub(super) fn render(drawing: &impl Drawing) -> Result<Chart, ReportError> {
     })
 }
 
-fn draw_on<DB: DrawingBackend>(backend: &mut DB, drawing: &impl Drawing) -> Result<Vec<Picture>, DrawError> {
+fn draw_on<DB: DrawingBackend>(
+    backend: &mut DB,
+    drawing: &impl Drawing,
+) -> Result<Vec<Picture>, DrawError> {
     let (width, height) = drawing.size();
     let canvas = Canvas::new(backend);
     canvas.rectangle(0.0, 0.0, width, height, &PAPER)?;
@@ -67,11 +73,20 @@ fn unit_size(drawing: &impl Drawing) -> (u32, u32) {
 fn svg(drawing: &impl Drawing) -> Result<String, DrawError> {
     let (width, height) = unit_size(drawing);
     let mut text = String::new();
-    let pictures = draw_on(&mut SVGBackend::with_string(&mut text, (width, height)), drawing)?;
-    let head = format!("<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" xmlns=\"http://www.w3.org/2000/svg\">");
-    let body = text.strip_prefix(&head).and_then(|text| text.trim_end().strip_suffix("</svg>"));
+    let pictures = draw_on(
+        &mut SVGBackend::with_string(&mut text, (width, height)),
+        drawing,
+    )?;
+    let head = format!(
+        "<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" xmlns=\"http://www.w3.org/2000/svg\">"
+    );
+    let body = text
+        .strip_prefix(&head)
+        .and_then(|text| text.trim_end().strip_suffix("</svg>"));
     let Some(body) = body else {
-        return Err(DrawError("the SVG backend wrote something unknown".to_owned()));
+        return Err(DrawError(
+            "the SVG backend wrote something unknown".to_owned(),
+        ));
     };
     let mut out = String::with_capacity(body.len() + 512);
     let (px_width, px_height) = drawing.size();
@@ -84,8 +99,11 @@ fn svg(drawing: &impl Drawing) -> Result<String, DrawError> {
     // Quotes in text are escaped, so this pattern occurs in attributes alone.
     out.push_str(&body.replace("dy=\"0.76em\"", &format!("dy=\"{BASELINE}em\"")));
     for picture in &pictures {
-        let Picture { left, top, side, .. } = picture;
-        let file = encode(picture.columns, picture.rows, &picture.rgb).map_err(|error| DrawError(error.to_string()))?;
+        let Picture {
+            left, top, side, ..
+        } = picture;
+        let file = encode(picture.columns, picture.rows, &picture.rgb)
+            .map_err(|error| DrawError(error.to_string()))?;
         writeln!(
             out,
             "<image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" style=\"image-rendering:pixelated\" preserveAspectRatio=\"none\" \
@@ -101,7 +119,10 @@ fn svg(drawing: &impl Drawing) -> Result<String, DrawError> {
     Ok(out)
 }
 
-fn png(drawing: &impl Drawing, failed: impl Fn(DrawError) -> ReportError) -> Result<Vec<u8>, ReportError> {
+fn png(
+    drawing: &impl Drawing,
+    failed: impl Fn(DrawError) -> ReportError,
+) -> Result<Vec<u8>, ReportError> {
     let (width, height) = unit_size(drawing);
     let mut pixels = vec![0; width as usize * height as usize * 3];
     let mut backend = BitMapBackend::with_buffer(&mut pixels, (width, height));
@@ -111,13 +132,23 @@ fn png(drawing: &impl Drawing, failed: impl Fn(DrawError) -> ReportError) -> Res
     for picture in &pictures {
         paste(&mut pixels, width, height, picture);
     }
-    encode(width / SHRINK, height / SHRINK, &shrink(&pixels, width, height))
-        .map_err(|source| ReportError::Png { chart: drawing.name().to_owned(), source })
+    encode(
+        width / SHRINK,
+        height / SHRINK,
+        &shrink(&pixels, width, height),
+    )
+    .map_err(|source| ReportError::Png {
+        chart: drawing.name().to_owned(),
+        source,
+    })
 }
 
 /// Copies a picture into a bitmap, each of its pixels a sharp rectangle.
 fn paste(pixels: &mut [u8], width: usize, height: usize, picture: &Picture) {
-    let (left, top) = ((picture.left * UNIT) as usize, (picture.top * UNIT) as usize);
+    let (left, top) = (
+        (picture.left * UNIT) as usize,
+        (picture.top * UNIT) as usize,
+    );
     let side = (picture.side * UNIT) as usize;
     for y in 0..side.min(height.saturating_sub(top)) {
         for x in 0..side.min(width.saturating_sub(left)) {
@@ -153,7 +184,7 @@ fn encode(width: usize, height: usize, rgb: &[u8]) -> Result<Vec<u8>, png::Encod
     let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_compression(png::Compression::High);
+    encoder.set_compression(png::Compression::Balanced);
     let mut writer = encoder.write_header()?;
     writer.write_image_data(rgb)?;
     writer.finish()?;

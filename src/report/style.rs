@@ -33,6 +33,18 @@ pub(super) const MARGIN: RGBColor = RGBColor(0xCC, 0x79, 0xA7);
 /// Layers that are neither linear nor polynomial.
 pub(super) const OTHER: RGBColor = RGBColor(0x56, 0xB4, 0xE9);
 
+/// The darker shade in which text of a colour is readable on paper (contrast of 4.5 and more, WCAG 2).
+pub(super) const fn readable(color: RGBColor) -> RGBColor {
+    match (color.0, color.1, color.2) {
+        (0xE6, 0x9F, 0x00) => RGBColor(0x96, 0x66, 0x00),
+        (0x00, 0x9E, 0x73) => RGBColor(0x00, 0x7A, 0x59),
+        (0xD5, 0x5E, 0x00) => RGBColor(0xB8, 0x4E, 0x00),
+        (0xCC, 0x79, 0xA7) => RGBColor(0xA6, 0x4B, 0x7E),
+        (0x56, 0xB4, 0xE9) => RGBColor(0x1F, 0x74, 0xA8),
+        _ => color,
+    }
+}
+
 /// The title of a figure, in px like all sizes here.
 pub(super) const TITLE: f64 = 17.0;
 /// The line below it.

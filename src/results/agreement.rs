@@ -45,18 +45,33 @@ pub fn agreement(a: &[Option<u8>], b: &[Option<u8>], limit: usize) -> Option<Agr
             equal += u64::from(a == b);
         }
     }
-    (n > 0).then(|| Agreement { value: equal as f64 / n as f64, n })
+    (n > 0).then(|| Agreement {
+        value: equal as f64 / n as f64,
+        n,
+    })
 }
 
 /// Largest absolute difference of any logit, over the images that both evaluated; `None` where there is none or the classes differ.
 pub fn max_logit_error(a: &Evaluation, b: &Evaluation) -> Option<f64> {
-    logit_errors(a, b).map(f64::abs).fold(None, |largest, error| Some(largest.map_or(error, |l: f64| l.max(error))))
+    logit_errors(a, b)
+        .map(f64::abs)
+        .fold(None, |largest, error| {
+            Some(largest.map_or(error, |l: f64| l.max(error)))
+        })
 }
 
 /// `a - b` for every logit of every image that both evaluated; empty when the classes differ.
 pub fn logit_errors<'a>(a: &'a Evaluation, b: &'a Evaluation) -> impl Iterator<Item = f64> + 'a {
-    let n = if a.classes == b.classes { a.logits.len().min(b.logits.len()) } else { 0 };
-    a.logits.iter().zip(&b.logits).take(n).map(|(a, b)| f64::from(*a) - f64::from(*b))
+    let n = if a.classes == b.classes {
+        a.logits.len().min(b.logits.len())
+    } else {
+        0
+    };
+    a.logits
+        .iter()
+        .zip(&b.logits)
+        .take(n)
+        .map(|(a, b)| f64::from(*a) - f64::from(*b))
 }
 
 /// How many of the images are compared in the agreement and the five-row table: the encrypted ones, or all when none was encrypted.
@@ -75,14 +90,20 @@ pub fn accuracy_steps(predictions: &PredictionTable) -> Vec<AccuracyStep> {
         .iter()
         .map(|&(name, title)| {
             let Some(predicted) = predictions.predicted(name) else {
-                return AccuracyStep { name, title, accuracy: None, agreement: None };
+                return AccuracyStep {
+                    name,
+                    title,
+                    accuracy: None,
+                    agreement: None,
+                };
             };
             let step = AccuracyStep {
                 name,
                 title,
                 accuracy: accuracy(&predictions.labels, predicted, limit),
-                agreement: above
-                    .and_then(|(above, other)| agreement(predicted, other, limit).map(|share| (above, share))),
+                agreement: above.and_then(|(above, other)| {
+                    agreement(predicted, other, limit).map(|share| (above, share))
+                }),
             };
             above = Some((name, predicted));
             step
@@ -93,8 +114,11 @@ pub fn accuracy_steps(predictions: &PredictionTable) -> Vec<AccuracyStep> {
 impl Accuracies {
     /// Each evaluation against the labels, on all images that it evaluated.
     pub fn of(predictions: &PredictionTable) -> Self {
-        let of =
-            |name| predictions.predicted(name).and_then(|classes| accuracy(&predictions.labels, classes, usize::MAX));
+        let of = |name| {
+            predictions
+                .predicted(name)
+                .and_then(|classes| accuracy(&predictions.labels, classes, usize::MAX))
+        };
         Self {
             original: of("original"),
             polynomial: of("polynomial"),
@@ -117,7 +141,9 @@ impl AgreementSummary {
             polynomial_vs_original: of("polynomial", "original"),
             circuit_vs_polynomial: of("circuit", "polynomial"),
             simulated_vs_circuit: of("simulated", "circuit"),
-            max_logit_error: logits("encrypted").zip(logits("circuit")).and_then(|(a, b)| max_logit_error(a, b)),
+            max_logit_error: logits("encrypted")
+                .zip(logits("circuit"))
+                .and_then(|(a, b)| max_logit_error(a, b)),
         }
     }
 }
@@ -136,7 +162,9 @@ impl ConfusionMatrix {
     pub fn new(labels: &[u8], predicted: &[Option<u8>], classes: usize) -> Self {
         let mut counts = vec![0; classes * classes];
         for (label, class) in labels.iter().zip(predicted) {
-            let (row, Some(column)) = (usize::from(*label), class.map(usize::from)) else { continue };
+            let (row, Some(column)) = (usize::from(*label), class.map(usize::from)) else {
+                continue;
+            };
             if row < classes && column < classes {
                 counts[row * classes + column] += 1;
             }
@@ -146,12 +174,21 @@ impl ConfusionMatrix {
 
     /// Images of true class `row` that were taken for `column`; 0 outside the matrix.
     pub fn count(&self, row: usize, column: usize) -> u64 {
-        if row < self.classes && column < self.classes { self.counts[row * self.classes + column] } else { 0 }
+        if row < self.classes && column < self.classes {
+            self.counts[row * self.classes + column]
+        } else {
+            0
+        }
     }
 
     /// Images on the diagonal, and all images.
     pub fn correct_of(&self) -> (u64, u64) {
-        ((0..self.classes).map(|class| self.count(class, class)).sum(), self.counts.iter().sum())
+        (
+            (0..self.classes)
+                .map(|class| self.count(class, class))
+                .sum(),
+            self.counts.iter().sum(),
+        )
     }
 }
 
@@ -183,14 +220,25 @@ mod tests {
     /// 81/263, 15/148, 0/20 and 1/29 are the examples of Newcombe 1998 (Statistics in Medicine 17, method 3), who gives four digits.
     #[test]
     fn wilson_against_known_values() {
-        for (correct, n, low, high) in
-            [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)]
-        {
+        for (correct, n, low, high) in [
+            (81, 263, 0.2553, 0.3662),
+            (15, 148, 0.0624, 0.1605),
+            (0, 20, 0.0, 0.1611),
+            (1, 29, 0.0061, 0.1718),
+        ] {
             let interval = Accuracy::wilson(correct, n);
-            assert!((interval.low - low).abs() < 5.1e-5, "{correct}/{n}: {interval:?}");
-            assert!((interval.high - high).abs() < 5.1e-5, "{correct}/{n}: {interval:?}");
+            assert!(
+                (interval.low - low).abs() < 5.1e-5,
+                "{correct}/{n}: {interval:?}"
+            );
+            assert!(
+                (interval.high - high).abs() < 5.1e-5,
+                "{correct}/{n}: {interval:?}"
+            );
             assert!(interval.low <= interval.value && interval.value <= interval.high);
         }
+        assert_eq!(Accuracy::wilson(10, 10).high, 1.0);
+        assert_eq!(Accuracy::wilson(0, 10).low, 0.0);
         let nothing = Accuracy::wilson(0, 0);
         assert_eq!((nothing.low, nothing.high), (0.0, 1.0));
     }
@@ -203,10 +251,28 @@ mod tests {
         // Image 3, which the polynomial network gets wrong, was not encrypted.
         assert_eq!(steps[1].accuracy, Some(Accuracy::wilson(3, 3)));
         assert_eq!(steps[1].agreement, None);
-        assert_eq!(steps[2].agreement, Some(("polynomial", Agreement { value: 2.0 / 3.0, n: 3 })));
+        assert_eq!(
+            steps[2].agreement,
+            Some((
+                "polynomial",
+                Agreement {
+                    value: 2.0 / 3.0,
+                    n: 3
+                }
+            ))
+        );
         assert_eq!(steps[3].accuracy, None);
         assert_eq!(steps[4].accuracy, Some(Accuracy::wilson(1, 3)));
-        assert_eq!(steps[4].agreement, Some(("circuit", Agreement { value: 2.0 / 3.0, n: 3 })));
+        assert_eq!(
+            steps[4].agreement,
+            Some((
+                "circuit",
+                Agreement {
+                    value: 2.0 / 3.0,
+                    n: 3
+                }
+            ))
+        );
     }
 
     #[test]
@@ -217,24 +283,49 @@ mod tests {
         assert_eq!(accuracies.circuit, Some(Accuracy::wilson(2, 4)));
         assert_eq!(accuracies.encrypted, Some(Accuracy::wilson(1, 3)));
         let agreement = AgreementSummary::of(&table());
-        assert_eq!(agreement.encrypted_vs_polynomial, Some(Agreement { value: 1.0 / 3.0, n: 3 }));
+        assert_eq!(
+            agreement.encrypted_vs_polynomial,
+            Some(Agreement {
+                value: 1.0 / 3.0,
+                n: 3
+            })
+        );
         assert_eq!(agreement.polynomial_vs_original, None);
         assert_eq!(agreement.max_logit_error, Some(1.0));
     }
 
     #[test]
     fn logit_errors_need_the_same_classes_and_stop_at_the_shorter() {
-        let a = Evaluation { classes: 2, logits: vec![1.0, 2.0, 3.0, 4.0] };
-        let b = Evaluation { classes: 2, logits: vec![1.5, 2.0] };
+        let a = Evaluation {
+            classes: 2,
+            logits: vec![1.0, 2.0, 3.0, 4.0],
+        };
+        let b = Evaluation {
+            classes: 2,
+            logits: vec![1.5, 2.0],
+        };
         assert_eq!(logit_errors(&a, &b).collect::<Vec<_>>(), [-0.5, 0.0]);
         assert_eq!(max_logit_error(&a, &b), Some(0.5));
-        assert_eq!(max_logit_error(&a, &Evaluation { classes: 1, logits: vec![1.0] }), None);
+        assert_eq!(
+            max_logit_error(
+                &a,
+                &Evaluation {
+                    classes: 1,
+                    logits: vec![1.0]
+                }
+            ),
+            None
+        );
         assert_eq!(max_logit_error(&a, &Evaluation::default()), None);
     }
 
     #[test]
     fn confusion_counts_by_true_then_predicted_and_leaves_out_what_does_not_fit() {
-        let matrix = ConfusionMatrix::new(&[0, 1, 1, 9, 0], &[Some(0), Some(0), Some(1), Some(1), None], 2);
+        let matrix = ConfusionMatrix::new(
+            &[0, 1, 1, 9, 0],
+            &[Some(0), Some(0), Some(1), Some(1), None],
+            2,
+        );
         assert_eq!(matrix.counts, [1, 0, 1, 1]);
         assert_eq!(matrix.count(1, 0), 1);
         assert_eq!(matrix.count(5, 0), 0);

@@ -20,21 +20,26 @@ pub(super) struct Frame<'a> {
 impl<'a> Frame<'a> {
     /// A table of columns of equal length.
     pub fn new(path: &'a Path, columns: Vec<Column>) -> Result<Self, ResultsError> {
-        let data = DataFrame::new_infer_height(columns).map_err(|error| table(path, "new", &error))?;
+        let data =
+            DataFrame::new_infer_height(columns).map_err(|error| table(path, "new", &error))?;
         Ok(Self { path, data })
     }
 
     /// Writes the table with a header line, `,` between cells and `\n` after rows.
     pub fn write_csv(mut self) -> Result<(), ResultsError> {
         let mut bytes = Vec::new();
-        CsvWriter::new(&mut bytes).finish(&mut self.data).map_err(|error| table(self.path, "CSV", &error))?;
+        CsvWriter::new(&mut bytes)
+            .finish(&mut self.data)
+            .map_err(|error| table(self.path, "CSV", &error))?;
         write_whole(self.path, &bytes).map_err(ResultsError::io("write", self.path))
     }
 
     /// Writes the table as one Parquet file (Zstandard).
     pub fn write_parquet(mut self) -> Result<(), ResultsError> {
         let mut bytes = Vec::new();
-        ParquetWriter::new(&mut bytes).finish(&mut self.data).map_err(|error| table(self.path, "Parquet", &error))?;
+        ParquetWriter::new(&mut bytes)
+            .finish(&mut self.data)
+            .map_err(|error| table(self.path, "Parquet", &error))?;
         write_whole(self.path, &bytes).map_err(ResultsError::io("write", self.path))
     }
 
@@ -52,7 +57,9 @@ impl<'a> Frame<'a> {
     /// Reads a Parquet file.
     pub fn read_parquet(path: &'a Path) -> Result<Self, ResultsError> {
         let bytes = fs::read(path).map_err(ResultsError::io("read", path))?;
-        let data = ParquetReader::new(Cursor::new(bytes)).finish().map_err(|error| table(path, "Parquet", &error))?;
+        let data = ParquetReader::new(Cursor::new(bytes))
+            .finish()
+            .map_err(|error| table(path, "Parquet", &error))?;
         Ok(Self { path, data })
     }
 
@@ -75,13 +82,17 @@ impl<'a> Frame<'a> {
     pub fn parsed<T: FromStr>(&self, name: &str) -> Result<Vec<T>, ResultsError> {
         let column = self.column(name)?;
         let cells = column.str().map_err(|_| self.wrong_type(column, "text"))?;
-        let what = std::any::type_name::<T>().rsplit("::").next().unwrap_or_default();
+        let what = std::any::type_name::<T>()
+            .rsplit("::")
+            .next()
+            .unwrap_or_default();
         cells
             .iter()
             .enumerate()
             .map(|(row, cell)| {
                 let cell = cell.ok_or_else(|| self.cell(name, row, "is empty"))?;
-                cell.parse().map_err(|_| self.cell(name, row, &format!("`{cell}` is not a {what}")))
+                cell.parse()
+                    .map_err(|_| self.cell(name, row, &format!("`{cell}` is not a {what}")))
             })
             .collect()
     }
@@ -92,7 +103,9 @@ impl<'a> Frame<'a> {
             .into_iter()
             .enumerate()
             .map(|(row, value)| {
-                let class = |value| u8::try_from(value).map_err(|_| self.cell(name, row, &format!("class {value}")));
+                let class = |value| {
+                    u8::try_from(value).map_err(|_| self.cell(name, row, &format!("class {value}")))
+                };
                 value.map(class).transpose()
             })
             .collect()
@@ -103,15 +116,21 @@ impl<'a> Frame<'a> {
         if !column.dtype().is_integer() {
             return Err(self.wrong_type(column, "integers"));
         }
-        let wide = column.cast(&DataType::Int64).map_err(|error| table(self.path, "Parquet", &error))?;
-        let wide = wide.i64().map_err(|_| self.wrong_type(column, "integers"))?;
+        let wide = column
+            .cast(&DataType::Int64)
+            .map_err(|error| table(self.path, "Parquet", &error))?;
+        let wide = wide
+            .i64()
+            .map_err(|_| self.wrong_type(column, "integers"))?;
         Ok(wide.iter().collect())
     }
 
     /// A column whose cells are lists of f32 of one length, or nothing: the length (0 where every cell is empty) and the cells.
     pub fn lists(&self, name: &str) -> Result<(usize, Vec<Option<Vec<f32>>>), ResultsError> {
         let column = self.column(name)?;
-        let lists = column.list().map_err(|_| self.wrong_type(column, "lists of f32"))?;
+        let lists = column
+            .list()
+            .map_err(|_| self.wrong_type(column, "lists of f32"))?;
         let mut length = None;
         let mut cells = Vec::with_capacity(lists.len());
         for row in 0..lists.len() {
@@ -119,11 +138,19 @@ impl<'a> Frame<'a> {
                 cells.push(None);
                 continue;
             };
-            let values = series.f32().map_err(|_| self.wrong_type(column, "lists of f32"))?;
-            let values: Vec<f32> =
-                values.iter().collect::<Option<_>>().ok_or_else(|| self.cell(name, row, "holds an empty value"))?;
+            let values = series
+                .f32()
+                .map_err(|_| self.wrong_type(column, "lists of f32"))?;
+            let values: Vec<f32> = values
+                .iter()
+                .collect::<Option<_>>()
+                .ok_or_else(|| self.cell(name, row, "holds an empty value"))?;
             if *length.get_or_insert(values.len()) != values.len() {
-                return Err(self.cell(name, row, &format!("holds {} values, the rows above do not", values.len())));
+                return Err(self.cell(
+                    name,
+                    row,
+                    &format!("holds {} values, the rows above do not", values.len()),
+                ));
             }
             cells.push(Some(values));
         }
@@ -132,13 +159,21 @@ impl<'a> Frame<'a> {
 
     /// The error for one cell.
     pub fn cell(&self, column: &str, row: usize, problem: &str) -> ResultsError {
-        ResultsError::Cell { path: self.path.to_path_buf(), column: column.to_owned(), row, problem: problem.to_owned() }
+        ResultsError::Cell {
+            path: self.path.to_path_buf(),
+            column: column.to_owned(),
+            row,
+            problem: problem.to_owned(),
+        }
     }
 
     fn column(&self, name: &str) -> Result<&Column, ResultsError> {
         self.data
             .column(name)
-            .map_err(|_| ResultsError::MissingColumn { path: self.path.to_path_buf(), column: name.to_owned() })
+            .map_err(|_| ResultsError::MissingColumn {
+                path: self.path.to_path_buf(),
+                column: name.to_owned(),
+            })
     }
 
     fn wrong_type(&self, column: &Column, expected: &'static str) -> ResultsError {
@@ -152,9 +187,16 @@ impl<'a> Frame<'a> {
 }
 
 /// A column of lists of f32; `None` becomes null.
-pub(super) fn list_column<'v>(name: &str, cells: impl ExactSizeIterator<Item = Option<&'v [f32]>>) -> Column {
-    let mut builder =
-        ListPrimitiveChunkedBuilder::<Float32Type>::new(name.into(), cells.len(), 0, DataType::Float32);
+pub(super) fn list_column<'v>(
+    name: &str,
+    cells: impl ExactSizeIterator<Item = Option<&'v [f32]>>,
+) -> Column {
+    let mut builder = ListPrimitiveChunkedBuilder::<Float32Type>::new(
+        name.into(),
+        cells.len(),
+        0,
+        DataType::Float32,
+    );
     for cell in cells {
         builder.append_opt_slice(cell);
     }
@@ -162,5 +204,9 @@ pub(super) fn list_column<'v>(name: &str, cells: impl ExactSizeIterator<Item = O
 }
 
 fn table(path: &Path, format: &'static str, error: &PolarsError) -> ResultsError {
-    ResultsError::Table { path: PathBuf::from(path), format, message: error.to_string() }
+    ResultsError::Table {
+        path: PathBuf::from(path),
+        format,
+        message: error.to_string(),
+    }
 }

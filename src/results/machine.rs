@@ -28,10 +28,14 @@ impl Machine {
     /// Looks at this machine.
     pub fn detect() -> Self {
         Self {
-            cpu: fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| cpu_model(&text)),
+            cpu: fs::read_to_string("/proc/cpuinfo")
+                .ok()
+                .and_then(|text| cpu_model(&text)),
             logical_cpus: thread::available_parallelism().map_or(1, usize::from),
             features: cpu_features(),
-            memory_bytes: fs::read_to_string("/proc/meminfo").ok().and_then(|text| kilobytes(&text, "MemTotal")),
+            memory_bytes: fs::read_to_string("/proc/meminfo")
+                .ok()
+                .and_then(|text| kilobytes(&text, "MemTotal")),
             os: std::env::consts::OS.to_owned(),
             arch: std::env::consts::ARCH.to_owned(),
         }
@@ -81,9 +85,15 @@ mod tests {
 
     #[test]
     fn lines_of_proc() {
-        assert_eq!(cpu_model("processor\t: 0\nmodel name\t: A  B\nmodel name\t: C\n"), Some("A B".into()));
+        assert_eq!(
+            cpu_model("processor\t: 0\nmodel name\t: A  B\nmodel name\t: C\n"),
+            Some("A B".into())
+        );
         assert_eq!(cpu_model(""), None);
-        assert_eq!(kilobytes("MemFree:\t 9 kB\nMemTotal:\t   12 kB\n", "MemTotal"), Some(12 * 1024));
+        assert_eq!(
+            kilobytes("MemFree:\t 9 kB\nMemTotal:\t   12 kB\n", "MemTotal"),
+            Some(12 * 1024)
+        );
         assert_eq!(kilobytes("MemTotal: x kB", "MemTotal"), None);
     }
 

@@ -10,8 +10,16 @@ use serde::{Deserialize, Serialize};
 use super::machine::Machine;
 
 /// Crates whose version can change a figure.
-const CRATES_OF_NOTE: [&str; 8] =
-    ["burn", "burn-flex", "plotters", "polars", "rayon", "rand_chacha", "safetensors", "tfhe-ntt"];
+const CRATES_OF_NOTE: [&str; 8] = [
+    "burn",
+    "burn-flex",
+    "plotters",
+    "polars",
+    "rayon",
+    "rand_chacha",
+    "safetensors",
+    "tfhe-ntt",
+];
 
 /// The provenance of one run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -85,7 +93,9 @@ impl Manifest {
             program: Program::detect(),
             machine: Machine::detect(),
             started: utc(SystemTime::now()),
-            command: std::env::args().map(|argument| without_folders(&argument)).collect(),
+            command: std::env::args()
+                .map(|argument| without_folders(&argument))
+                .collect(),
             ..Self::default()
         }
     }
@@ -100,11 +110,15 @@ impl Program {
     /// Looks at this program, and at git and the compiler where they are there.
     pub fn detect() -> Self {
         let tree = source_tree();
-        let git = |arguments: &[&str]| tree.as_deref().and_then(|tree| output_of("git", arguments, Some(tree)));
+        let git = |arguments: &[&str]| {
+            tree.as_deref()
+                .and_then(|tree| output_of("git", arguments, Some(tree)))
+        };
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             git_commit: git(&["rev-parse", "HEAD"]).filter(|commit| !commit.is_empty()),
-            git_dirty: git(&["status", "--porcelain", "--untracked-files=no"]).map(|changes| !changes.is_empty()),
+            git_dirty: git(&["status", "--porcelain", "--untracked-files=no"])
+                .map(|changes| !changes.is_empty()),
             // A build script can say what compiled this program; else the compiler that is there now.
             rustc: option_env!("CRYPTODL_RUSTC")
                 .map(str::to_owned)
@@ -117,11 +131,24 @@ impl Program {
 /// The checkout of this program that holds the executable, else the current folder.
 fn source_tree() -> Option<PathBuf> {
     let executable = std::env::current_exe().ok();
-    let folders = [executable.as_deref().and_then(Path::parent).map(Path::to_path_buf), std::env::current_dir().ok()];
+    let folders = [
+        executable
+            .as_deref()
+            .and_then(Path::parent)
+            .map(Path::to_path_buf),
+        std::env::current_dir().ok(),
+    ];
     folders.into_iter().flatten().find_map(|folder| {
-        let tree = PathBuf::from(output_of("git", &["rev-parse", "--show-toplevel"], Some(&folder))?);
+        let tree = PathBuf::from(output_of(
+            "git",
+            &["rev-parse", "--show-toplevel"],
+            Some(&folder),
+        )?);
         let cargo = std::fs::read_to_string(tree.join("Cargo.toml")).ok()?;
-        cargo.lines().any(|line| line.trim() == concat!("name = \"", env!("CARGO_PKG_NAME"), "\"")).then_some(tree)
+        cargo
+            .lines()
+            .any(|line| line.trim() == concat!("name = \"", env!("CARGO_PKG_NAME"), "\""))
+            .then_some(tree)
     })
 }
 
@@ -132,14 +159,20 @@ fn output_of(program: &str, arguments: &[&str], folder: Option<&Path>) -> Option
     if let Some(folder) = folder {
         command.current_dir(folder);
     }
-    let output = command.output().ok().filter(|output| output.status.success())?;
+    let output = command
+        .output()
+        .ok()
+        .filter(|output| output.status.success())?;
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }
 
 /// Versions of `names` in the text of a lock file; of several versions, the last.
 fn locked_versions(lock: &str, names: &[&str]) -> BTreeMap<String, String> {
     let value = |line: &str, key: &str| {
-        line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"').map(str::to_owned)
+        line.strip_prefix(key)?
+            .strip_prefix(" = \"")?
+            .strip_suffix('"')
+            .map(str::to_owned)
     };
     let mut versions = BTreeMap::new();
     let mut current = None;
@@ -171,7 +204,10 @@ fn without_folders(argument: &str) -> String {
 
 /// A time as `2026-01-31T23:59:59Z`.
 pub fn utc(time: SystemTime) -> String {
-    civil(time.duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs()))
+    civil(
+        time.duration_since(UNIX_EPOCH)
+            .map_or(0, |passed| passed.as_secs()),
+    )
 }
 
 /// Seconds since 1970 as a date and time (days to civil date after H. Hinnant, "chrono-compatible low-level date algorithms").
@@ -179,11 +215,16 @@ fn civil(seconds: u64) -> String {
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
@@ -218,14 +259,22 @@ mod tests {
     #[test]
     fn versions_come_from_the_lock_file() {
         let lock = "[[package]]\nname = \"a\"\nversion = \"1.0\"\n\n[[package]]\nname = \"b\"\nversion = \"2.0\"\n";
-        assert_eq!(locked_versions(lock, &["b"]), BTreeMap::from([("b".to_owned(), "2.0".to_owned())]));
+        assert_eq!(
+            locked_versions(lock, &["b"]),
+            BTreeMap::from([("b".to_owned(), "2.0".to_owned())])
+        );
         assert!(Program::detect().crates.contains_key("plotters"));
     }
 
     #[test]
     fn round_trip_and_no_home_folder() {
         let mut manifest = Manifest::begin();
-        manifest.stages.push(StageRecord { name: "train".into(), key: "00ff".into(), reused: false, seconds: 1.5 });
+        manifest.stages.push(StageRecord {
+            name: "train".into(),
+            key: "00ff".into(),
+            reused: false,
+            seconds: 1.5,
+        });
         manifest.finish();
         let text = serde_json::to_string(&manifest).unwrap();
         assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), manifest);

@@ -36,10 +36,17 @@ impl From<&Predictions> for PredictionTable {
                 evaluation.logits.truncate(images * evaluation.classes);
                 let mut predicted: Vec<_> = evaluation.predicted().into_iter().map(Some).collect();
                 predicted.resize(images, None);
-                PredictionColumn { name: name.clone(), predicted, evaluation: Some(evaluation) }
+                PredictionColumn {
+                    name: name.clone(),
+                    predicted,
+                    evaluation: Some(evaluation),
+                }
             })
             .collect();
-        Self { labels: predictions.labels.clone(), columns }
+        Self {
+            labels: predictions.labels.clone(),
+            columns,
+        }
     }
 }
 
@@ -56,7 +63,8 @@ impl PredictionTable {
 
     /// Logits of the first images, where they were kept.
     pub fn evaluation(&self, name: &str) -> Option<&Evaluation> {
-        self.column(name).and_then(|column| column.evaluation.as_ref())
+        self.column(name)
+            .and_then(|column| column.evaluation.as_ref())
     }
 
     /// The same table without logits.
@@ -75,7 +83,10 @@ impl PredictionTable {
             .iter()
             .map(|column| Some((column.name.clone(), column.evaluation.clone()?)))
             .collect::<Option<_>>()?;
-        Some(Predictions { labels: self.labels.clone(), evaluations })
+        Some(Predictions {
+            labels: self.labels.clone(),
+            evaluations,
+        })
     }
 }
 
@@ -88,7 +99,13 @@ mod tests {
     fn images_past_the_end_were_not_evaluated() {
         let predictions = Predictions {
             labels: vec![1, 0],
-            evaluations: vec![("encrypted".into(), Evaluation { classes: 2, logits: vec![0.0, 1.0] })],
+            evaluations: vec![(
+                "encrypted".into(),
+                Evaluation {
+                    classes: 2,
+                    logits: vec![0.0, 1.0],
+                },
+            )],
         };
         let table = PredictionTable::from(&predictions);
         assert_eq!(table.predicted("encrypted"), Some(&[Some(1), None][..]));
@@ -101,7 +118,13 @@ mod tests {
     fn an_evaluation_longer_than_the_labels_is_cut() {
         let predictions = Predictions {
             labels: vec![1],
-            evaluations: vec![("circuit".into(), Evaluation { classes: 1, logits: vec![0.0, 1.0] })],
+            evaluations: vec![(
+                "circuit".into(),
+                Evaluation {
+                    classes: 1,
+                    logits: vec![0.0, 1.0],
+                },
+            )],
         };
         let table = PredictionTable::from(&predictions);
         assert_eq!(table.predicted("circuit").unwrap().len(), 1);

@@ -258,7 +258,7 @@ pub struct Evaluation {
 impl Evaluation {
     /// Images evaluated.
     pub fn images(&self) -> usize {
-        if self.classes == 0 { 0 } else { self.logits.len() / self.classes }
+        self.logits.len().checked_div(self.classes).unwrap_or(0)
     }
     /// The predicted class of each image: the largest logit, the first of equals.
     pub fn predicted(&self) -> Vec<u8> {
@@ -291,7 +291,13 @@ impl Accuracy {
     pub fn wilson(correct: u64, n: u64) -> Self {
         const Z: f64 = 1.959_963_984_540_054;
         if n == 0 {
-            return Self { value: 0.0, correct, n, low: 0.0, high: 1.0 };
+            return Self {
+                value: 0.0,
+                correct,
+                n,
+                low: 0.0,
+                high: 1.0,
+            };
         }
         let (count, p) = (n as f64, correct as f64 / n as f64);
         let centre = p + Z * Z / (2.0 * count);
@@ -301,8 +307,9 @@ impl Accuracy {
             value: p,
             correct,
             n,
-            low: ((centre - spread) / denominator).max(0.0),
-            high: ((centre + spread) / denominator).min(1.0),
+            // At 0 and n correct the ends are p itself; rounding must not put them on its other side.
+            low: ((centre - spread) / denominator).clamp(0.0, p),
+            high: ((centre + spread) / denominator).clamp(p, 1.0),
         }
     }
 }

@@ -9,15 +9,26 @@ use super::frame::{Frame, list_column};
 use super::{EpochRow, Evaluation, LayerRow, PredictionColumn, PredictionTable, ResultsError};
 
 /// Evaluations in the order of their columns.
-const EVALUATIONS: [&str; 5] = ["original", "polynomial", "circuit", "simulated", "encrypted"];
+const EVALUATIONS: [&str; 5] = [
+    "original",
+    "polynomial",
+    "circuit",
+    "simulated",
+    "encrypted",
+];
 
 /// A column of numbers or text, one cell a row.
 macro_rules! column {
-    ($rows:expr, $field:ident) => { column!($rows, $field, |value| value) };
+    ($rows:expr, $field:ident) => {
+        column!($rows, $field, |value| value)
+    };
     ($rows:expr, $field:ident, $convert:expr) => {
         Column::from(Series::new(
             stringify!($field).into(),
-            $rows.iter().map(|row| ($convert)(row.$field.clone())).collect::<Vec<_>>(),
+            $rows
+                .iter()
+                .map(|row| ($convert)(row.$field.clone()))
+                .collect::<Vec<_>>(),
         ))
     };
 }
@@ -48,9 +59,23 @@ pub fn read_epochs(path: &Path) -> Result<Vec<EpochRow>, ResultsError> {
     let frame = Frame::read_csv(path)?;
     let network = frame.parsed::<String>("network")?;
     let epoch = frame.parsed("epoch")?;
-    let [train_loss, train_accuracy, validation_accuracy, learning_rate, outside, seconds] = numbers(
+    let [
+        train_loss,
+        train_accuracy,
+        validation_accuracy,
+        learning_rate,
+        outside,
+        seconds,
+    ] = numbers(
         &frame,
-        ["train_loss", "train_accuracy", "validation_accuracy", "learning_rate", "outside", "seconds"],
+        [
+            "train_loss",
+            "train_accuracy",
+            "validation_accuracy",
+            "learning_rate",
+            "outside",
+            "seconds",
+        ],
     )?;
     Ok(network
         .into_iter()
@@ -94,10 +119,18 @@ pub fn write_layers(path: &Path, rows: &[LayerRow]) -> Result<(), ResultsError> 
 /// Any [`ResultsError`] but that of JSON.
 pub fn read_layers(path: &Path) -> Result<Vec<LayerRow>, ResultsError> {
     let frame = Frame::read_csv(path)?;
-    let (names, kinds) = (frame.parsed::<String>("name")?, frame.parsed::<String>("kind")?);
+    let (names, kinds) = (
+        frame.parsed::<String>("name")?,
+        frame.parsed::<String>("kind")?,
+    );
     let (index, macs) = (frame.parsed("index")?, frame.parsed("macs")?);
-    let (ciphertexts, limbs, bytes) = (frame.parsed("ciphertexts")?, frame.parsed("limbs")?, frame.parsed("bytes")?);
-    let [scale_bits, precision_bits, seconds] = numbers(&frame, ["scale_bits", "precision_bits", "seconds"])?;
+    let (ciphertexts, limbs, bytes) = (
+        frame.parsed("ciphertexts")?,
+        frame.parsed("limbs")?,
+        frame.parsed("bytes")?,
+    );
+    let [scale_bits, precision_bits, seconds] =
+        numbers(&frame, ["scale_bits", "precision_bits", "seconds"])?;
     Ok(names
         .into_iter()
         .zip(kinds)
@@ -126,17 +159,28 @@ pub fn write_predictions(path: &Path, table: &PredictionTable) -> Result<(), Res
     let images = table.labels.len();
     let labels: Vec<u32> = table.labels.iter().map(|label| u32::from(*label)).collect();
     let mut columns = vec![
-        Column::from(Series::new("index".into(), (0..images as u32).collect::<Vec<_>>())),
+        Column::from(Series::new(
+            "index".into(),
+            (0..images as u32).collect::<Vec<_>>(),
+        )),
         Column::from(Series::new("label".into(), labels)),
     ];
     for column in &table.columns {
-        let classes: Vec<Option<u32>> = column.predicted.iter().map(|class| class.map(u32::from)).collect();
-        columns.push(Column::from(Series::new(column.name.as_str().into(), classes)));
+        let classes: Vec<Option<u32>> = column
+            .predicted
+            .iter()
+            .map(|class| class.map(u32::from))
+            .collect();
+        columns.push(Column::from(Series::new(
+            column.name.as_str().into(),
+            classes,
+        )));
     }
     for column in &table.columns {
         if let Some(evaluation) = &column.evaluation {
             let classes = evaluation.classes;
-            let rows = (0..images).map(|row| evaluation.logits.get(row * classes..(row + 1) * classes));
+            let rows =
+                (0..images).map(|row| evaluation.logits.get(row * classes..(row + 1) * classes));
             columns.push(list_column(&logits_of(&column.name), rows));
         }
     }
@@ -155,8 +199,16 @@ pub fn read_predictions(path: &Path) -> Result<PredictionTable, ResultsError> {
     for name in EVALUATIONS.into_iter().filter(|name| frame.has(name)) {
         let predicted = frame.classes(name)?;
         let logits = logits_of(name);
-        let evaluation = if frame.has(&logits) { Some(evaluation(&frame, &logits)?) } else { None };
-        columns.push(PredictionColumn { name: name.to_owned(), predicted, evaluation });
+        let evaluation = if frame.has(&logits) {
+            Some(evaluation(&frame, &logits)?)
+        } else {
+            None
+        };
+        columns.push(PredictionColumn {
+            name: name.to_owned(),
+            predicted,
+            evaluation,
+        });
     }
     Ok(PredictionTable { labels, columns })
 }
@@ -172,7 +224,9 @@ fn evaluation(frame: &Frame<'_>, name: &str) -> Result<Evaluation, ResultsError>
     let mut ended = false;
     for (row, cell) in cells.into_iter().enumerate() {
         match cell {
-            Some(_) if ended => return Err(frame.cell(name, row, "logits after a row without any")),
+            Some(_) if ended => {
+                return Err(frame.cell(name, row, "logits after a row without any"));
+            }
             Some(values) => logits.extend(values),
             None => ended = true,
         }
@@ -180,11 +234,22 @@ fn evaluation(frame: &Frame<'_>, name: &str) -> Result<Evaluation, ResultsError>
     Ok(Evaluation { classes, logits })
 }
 
-fn all_there(frame: &Frame<'_>, name: &str, cells: Vec<Option<u8>>) -> Result<Vec<u8>, ResultsError> {
-    cells.into_iter().enumerate().map(|(row, cell)| cell.ok_or_else(|| frame.cell(name, row, "is empty"))).collect()
+fn all_there(
+    frame: &Frame<'_>,
+    name: &str,
+    cells: Vec<Option<u8>>,
+) -> Result<Vec<u8>, ResultsError> {
+    cells
+        .into_iter()
+        .enumerate()
+        .map(|(row, cell)| cell.ok_or_else(|| frame.cell(name, row, "is empty")))
+        .collect()
 }
 
-fn numbers<const N: usize>(frame: &Frame<'_>, names: [&str; N]) -> Result<[Vec<f64>; N], ResultsError> {
+fn numbers<const N: usize>(
+    frame: &Frame<'_>,
+    names: [&str; N],
+) -> Result<[Vec<f64>; N], ResultsError> {
     let mut columns = std::array::from_fn(|_| Vec::new());
     for (column, name) in columns.iter_mut().zip(names) {
         *column = frame.parsed(name)?;
@@ -232,8 +297,20 @@ mod tests {
         Predictions {
             labels: vec![2, 0, 1],
             evaluations: vec![
-                ("circuit".into(), Evaluation { classes: 2, logits: vec![0.5, 1.5, -1.0, f32::MIN_POSITIVE, 3.0, 2.0] }),
-                ("encrypted".into(), Evaluation { classes: 2, logits: vec![0.5, 1.25, -1.0, 0.0] }),
+                (
+                    "circuit".into(),
+                    Evaluation {
+                        classes: 2,
+                        logits: vec![0.5, 1.5, -1.0, f32::MIN_POSITIVE, 3.0, 2.0],
+                    },
+                ),
+                (
+                    "encrypted".into(),
+                    Evaluation {
+                        classes: 2,
+                        logits: vec![0.5, 1.25, -1.0, 0.0],
+                    },
+                ),
             ],
         }
     }
@@ -242,7 +319,14 @@ mod tests {
     fn csv_round_trips_bit_for_bit() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("epochs.csv");
-        let rows = [epoch(), EpochRow { network: "original".into(), train_loss: 1e300, ..epoch() }];
+        let rows = [
+            epoch(),
+            EpochRow {
+                network: "original".into(),
+                train_loss: 1e300,
+                ..epoch()
+            },
+        ];
         write_epochs(&path, &rows).unwrap();
         assert_eq!(read_epochs(&path).unwrap(), rows);
         let text = fs::read_to_string(&path).unwrap();
@@ -252,7 +336,8 @@ mod tests {
         let path = folder.path().join("layers.csv");
         write_layers(&path, &[layer()]).unwrap();
         assert_eq!(read_layers(&path).unwrap(), [layer()]);
-        let header = "index,name,kind,macs,ciphertexts,limbs,scale_bits,precision_bits,seconds,bytes\n";
+        let header =
+            "index,name,kind,macs,ciphertexts,limbs,scale_bits,precision_bits,seconds,bytes\n";
         assert!(fs::read_to_string(&path).unwrap().starts_with(header));
     }
 
@@ -278,7 +363,10 @@ mod tests {
         let read = read_predictions(&path).unwrap();
         assert_eq!(read, table);
         assert_eq!(read.to_predictions(), Some(predictions()));
-        assert_eq!(read.predicted("encrypted"), Some(&[Some(1), Some(1), None][..]));
+        assert_eq!(
+            read.predicted("encrypted"),
+            Some(&[Some(1), Some(1), None][..])
+        );
         let slim = table.without_logits();
         write_predictions(&path, &slim).unwrap();
         assert_eq!(read_predictions(&path).unwrap(), slim);
@@ -291,11 +379,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("predictions.parquet");
         write_predictions(&path, &PredictionTable::from(&predictions())).unwrap();
-        let frame = ParquetReader::new(fs::File::open(&path).unwrap()).finish().unwrap();
-        let schema: Vec<_> =
-            frame.schema().iter().map(|(name, kind)| format!("{name}: {kind}")).collect();
+        let frame = ParquetReader::new(fs::File::open(&path).unwrap())
+            .finish()
+            .unwrap();
+        let schema: Vec<_> = frame
+            .schema()
+            .iter()
+            .map(|(name, kind)| format!("{name}: {kind}"))
+            .collect();
         let expected = [
-            "index: u32", "label: u32", "circuit: u32", "encrypted: u32", "circuit_logits: list[f32]", "encrypted_logits: list[f32]",
+            "index: u32",
+            "label: u32",
+            "circuit: u32",
+            "encrypted: u32",
+            "circuit_logits: list[f32]",
+            "encrypted_logits: list[f32]",
         ];
         assert_eq!(schema, expected);
         assert_eq!(frame.column("encrypted").unwrap().null_count(), 1);
@@ -311,21 +409,37 @@ mod tests {
 
         fs::write(&path, text.replacen("12.25", "soon", 1)).unwrap();
         match read_epochs(&path) {
-            Err(ResultsError::Cell { column, row, problem, .. }) => {
+            Err(ResultsError::Cell {
+                column,
+                row,
+                problem,
+                ..
+            }) => {
                 assert_eq!((column.as_str(), row), ("seconds", 0));
                 assert_eq!(problem, "`soon` is not a f64");
             }
             other => panic!("{other:?}"),
         }
         fs::write(&path, text.replacen(",0.99,", ",,", 1)).unwrap();
-        assert!(matches!(read_epochs(&path), Err(ResultsError::Cell { row: 0, .. })));
+        assert!(matches!(
+            read_epochs(&path),
+            Err(ResultsError::Cell { row: 0, .. })
+        ));
         fs::write(&path, text.replacen("train_loss", "loss", 1)).unwrap();
-        assert!(matches!(read_epochs(&path), Err(ResultsError::MissingColumn { column, .. }) if column == "train_loss"));
+        assert!(
+            matches!(read_epochs(&path), Err(ResultsError::MissingColumn { column, .. }) if column == "train_loss")
+        );
         fs::write(&path, text.replacen("12.25", "12.25,1,2", 2)).unwrap();
         assert!(read_epochs(&path).is_err());
         fs::write(&path, "").unwrap();
-        assert!(matches!(read_epochs(&path), Err(ResultsError::Table { .. })));
-        assert!(matches!(read_epochs(&folder.path().join("none")), Err(ResultsError::Io { .. })));
+        assert!(matches!(
+            read_epochs(&path),
+            Err(ResultsError::Table { .. })
+        ));
+        assert!(matches!(
+            read_epochs(&folder.path().join("none")),
+            Err(ResultsError::Io { .. })
+        ));
     }
 
     #[test]
@@ -336,7 +450,10 @@ mod tests {
         let bytes = fs::read(&path).unwrap();
         for length in [0, 3, bytes.len() / 2, bytes.len() - 1] {
             fs::write(&path, &bytes[..length]).unwrap();
-            assert!(matches!(read_predictions(&path), Err(ResultsError::Table { .. })), "{length}");
+            assert!(
+                matches!(read_predictions(&path), Err(ResultsError::Table { .. })),
+                "{length}"
+            );
         }
     }
 
@@ -345,26 +462,60 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("predictions.parquet");
         let write = |columns| Frame::new(&path, columns).unwrap().write_parquet().unwrap();
-        let column = |name: &str, cells: Vec<Option<u32>>| Column::from(Series::new(name.into(), cells));
-        let (index, label) = (column("index", vec![Some(0), Some(1)]), column("label", vec![Some(0), Some(1)]));
+        let column =
+            |name: &str, cells: Vec<Option<u32>>| Column::from(Series::new(name.into(), cells));
+        let (index, label) = (
+            column("index", vec![Some(0), Some(1)]),
+            column("label", vec![Some(0), Some(1)]),
+        );
 
         write(vec![index.clone()]);
-        assert!(matches!(read_predictions(&path), Err(ResultsError::MissingColumn { .. })));
+        assert!(matches!(
+            read_predictions(&path),
+            Err(ResultsError::MissingColumn { .. })
+        ));
         write(vec![index.clone(), column("label", vec![Some(0), None])]);
-        assert!(matches!(read_predictions(&path), Err(ResultsError::Cell { row: 1, .. })));
-        write(vec![index.clone(), column("label", vec![Some(0), Some(256)])]);
-        assert!(matches!(read_predictions(&path), Err(ResultsError::Cell { row: 1, .. })));
+        assert!(matches!(
+            read_predictions(&path),
+            Err(ResultsError::Cell { row: 1, .. })
+        ));
+        write(vec![
+            index.clone(),
+            column("label", vec![Some(0), Some(256)]),
+        ]);
+        assert!(matches!(
+            read_predictions(&path),
+            Err(ResultsError::Cell { row: 1, .. })
+        ));
         write(vec![column("index", vec![Some(1), Some(0)]), label.clone()]);
-        assert!(matches!(read_predictions(&path), Err(ResultsError::Cell { row: 0, .. })));
-        write(vec![index.clone(), Column::from(Series::new("label".into(), vec!["a", "b"]))]);
-        assert!(matches!(read_predictions(&path), Err(ResultsError::ColumnType { .. })));
+        assert!(matches!(
+            read_predictions(&path),
+            Err(ResultsError::Cell { row: 0, .. })
+        ));
+        write(vec![
+            index.clone(),
+            Column::from(Series::new("label".into(), vec!["a", "b"])),
+        ]);
+        assert!(matches!(
+            read_predictions(&path),
+            Err(ResultsError::ColumnType { .. })
+        ));
         let (one, two) = ([1.0_f32], [1.0_f32, 2.0]);
         let circuit = column("circuit", vec![Some(0), Some(1)]);
-        let ragged = list_column("circuit_logits", [Some(&one[..]), Some(&two[..])].into_iter());
+        let ragged = list_column(
+            "circuit_logits",
+            [Some(&one[..]), Some(&two[..])].into_iter(),
+        );
         write(vec![index.clone(), label.clone(), circuit.clone(), ragged]);
-        assert!(matches!(read_predictions(&path), Err(ResultsError::Cell { row: 1, .. })));
+        assert!(matches!(
+            read_predictions(&path),
+            Err(ResultsError::Cell { row: 1, .. })
+        ));
         let gap = list_column("circuit_logits", [None, Some(&two[..])].into_iter());
         write(vec![index, label, circuit, gap]);
-        assert!(matches!(read_predictions(&path), Err(ResultsError::Cell { row: 1, .. })));
+        assert!(matches!(
+            read_predictions(&path),
+            Err(ResultsError::Cell { row: 1, .. })
+        ));
     }
 }

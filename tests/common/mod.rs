@@ -52,7 +52,9 @@ pub struct Ended {
 
 impl Place {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+        Self {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -80,7 +82,11 @@ impl Place {
     }
 
     pub fn run(&self, arguments: &[&str]) -> Ended {
-        Ended::from(self.command(arguments).output().expect("the program starts"))
+        Ended::from(
+            self.command(arguments)
+                .output()
+                .expect("the program starts"),
+        )
     }
 
     /// The only run folder whose name starts with `name`.
@@ -119,14 +125,21 @@ impl Ended {
         assert_eq!(self.code, Some(code), "{}\n{}", self.out, self.err);
         assert!(!self.err.contains("panicked"), "{}", self.err);
         for word in words {
-            assert!(self.err.contains(word), "`{word}` is not said in:\n{}", self.err);
+            assert!(
+                self.err.contains(word),
+                "`{word}` is not said in:\n{}",
+                self.err
+            );
         }
         self
     }
 }
 
 pub fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 pub fn json(path: &Path) -> serde_json::Value {

@@ -1,1 +1,55 @@
-//! Leveled RNS-CKKS for batched inference.
+//! Leveled RNS-CKKS for batched inference with small integer weights.
+//!
+//! One feature (a pixel, a neuron) is one ciphertext and one image is one slot, so a convolution or
+//! a dense layer is a small matrix product on residues, modulo every prime, without transforms,
+//! encodings or rotations. There is no bootstrapping and no rotation; there is no machine learning
+//! either: a layer is a [`LinearMap`] or a [`MonicPolynomial`], and a circuit is a sequence of them
+//! on any [`Machine`].
+//!
+//! - [`Parameters`]: a checked set, 128 bits enforced by the table of [`max_log_qp`].
+//! - [`SecretKey`] encrypts to a [`SeededSet`] and decrypts a [`CiphertextSet`].
+//! - [`EvaluationKey`] is what relinearisation needs; it decrypts nothing.
+//! - [`Evaluator`] is the machine that runs on ciphertexts and holds no secret.
+//! - [`NoiseModel`] predicts the noise of every operation.
+//!
+//! Every key and set has `write` and `read`: fingerprint of the parameters, bounded sizes, closing
+//! BLAKE3 digest.
+//!
+//! The scheme is secure against passive adversaries who see no decryptions; see
+//! [`SecretKey::decrypt`].
+
+mod encoding;
+mod error;
+mod evaluator;
+mod isa;
+mod keys;
+mod linear;
+mod machine;
+mod modulus;
+mod noise;
+mod params;
+mod pointwise;
+mod polynomial;
+mod primes;
+mod residues;
+mod sampling;
+mod security;
+mod set;
+mod transform;
+mod wire;
+
+pub use error::{Error, Result};
+pub use evaluator::Evaluator;
+pub use keys::{EvaluationKey, SecretKey};
+pub use linear::{
+    Convolution, Group, LinearMap, LinearMapError, MAX_ABS_ROW_SUM, PADDING, SumPool,
+};
+pub use machine::{Machine, SCALE_TOLERANCE, scales_agree};
+pub use noise::NoiseModel;
+pub use params::{Parameters, ParametersLiteral, Ring};
+pub use polynomial::{
+    MAX_DEGREE, MonicPolynomial, PolynomialError, evaluate_polynomial, polynomial_depth,
+};
+pub use security::{SECURITY_BITS, SECURITY_SOURCE, max_log_qp};
+pub use set::{CiphertextSet, SeededSet};
+pub use wire::WireError;

@@ -4,11 +4,12 @@ use crate::linear::LinearMap;
 
 /// The operations that an encrypted circuit is made of.
 ///
-/// A circuit is written once against this trait and run on real ciphertexts ([`Evaluator`](crate::Evaluator)),
-/// on levels, scales and noise alone (a planner) or on clear integers (a simulator).
+/// A circuit is written once against this trait and run on real ciphertexts
+/// ([`Evaluator`](crate::Evaluator)), on levels, scales and noise alone (a planner) or on clear
+/// integers (a simulator).
 ///
-/// A value is a *set* of features that share one level and one scale; a value `v` of a feature is held as the
-/// integer `round(v * scale)`. Levels count the primes left minus one.
+/// A value is a *set* of features that share one level and one scale; a value `v` of a feature is
+/// held as the integer `round(v * scale)`. Levels count the primes left minus one.
 pub trait Machine {
     /// A set of features.
     type Value;
@@ -24,7 +25,8 @@ pub trait Machine {
     /// Number of features in the set.
     fn features(&self, v: &Self::Value) -> usize;
 
-    /// Applies an integer linear map; the integer weights stand for real weights times `weight_scale`.
+    /// Applies an integer linear map; the integer weights stand for real weights times
+    /// `weight_scale`.
     ///
     /// The result has scale `scale(v) * weight_scale` and the level of `v`.
     fn linear(
@@ -39,8 +41,9 @@ pub trait Machine {
 
     /// Multiplies by real constants, one per feature or one for all.
     ///
-    /// The integers are multiplied by `round(constant * target_scale / scale(v))`, so the result has scale
-    /// `target_scale` exactly, at the level of `v`: no level is spent, but the scale has to grow for precision.
+    /// The integers are multiplied by `round(constant * target_scale / scale(v))`, so the result
+    /// has scale `target_scale` exactly, at the level of `v`: no level is spent, but the scale has
+    /// to grow for precision.
     fn multiply_constants(
         &self,
         v: &Self::Value,
@@ -58,7 +61,8 @@ pub trait Machine {
     /// Multiplies feature by feature at the lower of the two levels: relinearised, not rescaled.
     fn multiply(&self, a: &Self::Value, b: &Self::Value) -> Result<Self::Value, Self::Error>;
 
-    /// Divides by the last prime and drops it: the scale becomes `scale(v) / prime`, the level falls by one.
+    /// Divides by the last prime and drops it: the scale becomes `scale(v) / prime`, the level
+    /// falls by one.
     fn rescale(&self, v: Self::Value) -> Result<Self::Value, Self::Error>;
 
     /// A copy at a level that is not above that of `v`, with the same scale.

@@ -1,10 +1,11 @@
 //! Arithmetic modulo one prime below 2^50.
 //!
-//! Products are reduced with the quotient taken in floating point: for `a, b < p < 2^50` the rounded
-//! `a * b / p` is off by less than 7/8, so one conditional addition finishes. No instruction of it is wider than
-//! 64 bits, so the same source vectorises on every machine.
+//! Products are reduced with the quotient taken in floating point: for `a, b < p < 2^50` the
+//! rounded `a * b / p` is off by less than 7/8, so one conditional addition finishes. No
+//! instruction of it is wider than 64 bits, so the same source vectorises on every machine.
 
-/// Adding this to an integer-valued double of magnitude below 2^51 puts the integer into the low mantissa bits.
+/// Adding this to an integer-valued double of magnitude below 2^51 puts the integer into the low
+/// mantissa bits.
 const MAGIC: f64 = 6_755_399_441_055_744.0; // 1.5 * 2^52
 
 /// `a * b mod p` for any modulus.
@@ -112,7 +113,11 @@ impl Modulus {
     #[inline(always)]
     pub fn centred(self, a: u64) -> i64 {
         let negative = a.wrapping_sub(self.value) as i64;
-        if a > self.value / 2 { negative } else { a as i64 }
+        if a > self.value / 2 {
+            negative
+        } else {
+            a as i64
+        }
     }
 
     /// `x mod p` for any integer; not for inner loops.
@@ -138,8 +143,16 @@ mod tests {
     fn residues() -> impl Strategy<Value = (Modulus, u64, u64)> {
         (0..3usize, any::<u64>(), any::<u64>(), 0..4u8).prop_map(|(i, a, b, extreme)| {
             let p = PRIMES[i];
-            let a = if extreme & 1 == 1 { p - 1 - a % 3 } else { a % p };
-            let b = if extreme & 2 == 2 { p - 1 - b % 3 } else { b % p };
+            let a = if extreme & 1 == 1 {
+                p - 1 - a % 3
+            } else {
+                a % p
+            };
+            let b = if extreme & 2 == 2 {
+                p - 1 - b % 3
+            } else {
+                b % p
+            };
             (Modulus::new(p), a, b)
         })
     }

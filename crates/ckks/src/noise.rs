@@ -1,13 +1,15 @@
 //! How much noise each operation leaves, predicted.
 //!
-//! Noise is given as its standard deviation in one slot (the real part), in units of the integers that the ciphertext
-//! holds: divide by the scale for units of the message. A polynomial with independent coefficients of variance v has
-//! in a slot of the standard ring the real variance `v N/2`, and in the conjugate-invariant ring, whose slot values are
-//! `m_0 + 2 sum m_i cos(..)`, `2 v N` (with the doubled variance of the constant coefficient, exactly). The ternary
+//! Noise is given as its standard deviation in one slot (the real part), in units of the integers
+//! that the ciphertext holds: divide by the scale for units of the message. A polynomial with
+//! independent coefficients of variance v has in a slot of the standard ring the real variance
+//! `v N/2`, and in the conjugate-invariant ring, whose slot values are `m_0 + 2 sum m_i cos(..)`,
+//! `2 v N` (exactly that if the constant coefficient has variance 2v, as errors do). The ternary
 //! secret has coefficients of variance 2/3.
 //!
-//! The standard deviation is over slots and keys. `|s|^2` at a slot is fixed by the key, so wherever rounding errors
-//! are multiplied by the secret the same slots are worst in every ciphertext: [`NoiseModel::worst_slot_factor`].
+//! The standard deviation is over slots and keys. `|s|^2` at a slot is fixed by the key, so
+//! wherever rounding errors are multiplied by the secret the same slots are worst in every
+//! ciphertext: [`NoiseModel::worst_slot_factor`].
 
 use crate::params::{Parameters, Ring};
 use crate::sampling::ERROR_VARIANCE;
@@ -49,17 +51,19 @@ impl NoiseModel {
         }
     }
 
-    /// A fresh encryption: the error and the rounding of the encoding, `sqrt(gain (sigma^2 + 1/12))`.
+    /// A fresh encryption: the error and the rounding of the encoding, `sqrt(gain (sigma^2 +
+    /// 1/12))`.
     pub fn fresh(&self) -> f64 {
         (self.slot_gain() * (ERROR_VARIANCE + ROUNDING)).sqrt()
     }
 
-    /// What dividing by a prime (a rescaling, the end of a relinearisation) adds to a ciphertext of that many
-    /// components: every component is rounded, and component k meets `s^k`,
-    /// `sqrt(gain / 12 * (1 + |s|^2 + |s|^4 + ...))`.
+    /// What dividing by a prime (a rescaling, the end of a relinearisation) adds to a ciphertext of
+    /// that many components: every component is rounded, and component k meets `s^k`, `sqrt(gain /
+    /// 12 * (1 + |s|^2 + |s|^4 + ...))`.
     ///
-    /// `|s|^2` at a slot is exponentially distributed in the standard ring and chi-squared with one degree of freedom
-    /// in the conjugate-invariant one; the means of its powers are `k! |s|^2k` and `(2k-1)!! |s|^2k`.
+    /// `|s|^2` at a slot is exponentially distributed in the standard ring and chi-squared with one
+    /// degree of freedom in the conjugate-invariant one; the means of its powers are `k! |s|^2k`
+    /// and `(2k-1)!! |s|^2k`.
     pub fn rescale(&self, components: usize) -> f64 {
         let power = self.secret_power();
         let mut moment = 1.0;
@@ -75,9 +79,10 @@ impl NoiseModel {
         (self.slot_gain() * ROUNDING * sum).sqrt()
     }
 
-    /// What a relinearisation at a level adds: the products of the digits, uniform in [-q/2, q/2) each, with the errors
-    /// of the key, divided by the special prime, and the rounding of that division:
-    /// `sqrt(sum_j q_j^2 / 12 * gain' sigma^2 / P^2 + rescale(2)^2)` with gain' = N^2/2 (standard) or 4 N^2.
+    /// What a relinearisation at a level adds: the products of the digits, uniform in [-q/2, q/2)
+    /// each, with the errors of the key, divided by the special prime, and the rounding of that
+    /// division: `sqrt(sum_j q_j^2 / 12 * gain' sigma^2 / P^2 + rescale(2)^2)` with gain' = N^2/2
+    /// (standard) or 4 N^2.
     ///
     /// Infinite where the parameters have no special prime.
     pub fn relinearize(&self, level: usize) -> f64 {
@@ -97,7 +102,8 @@ impl NoiseModel {
         (digits * gain * ERROR_VARIANCE + self.rescale(2).powi(2)).sqrt()
     }
 
-    /// A linear map with independent noise in its inputs: `sigma * sqrt(largest row sum of squared weights)`.
+    /// A linear map with independent noise in its inputs: `sigma * sqrt(largest row sum of squared
+    /// weights)`.
     pub fn linear(&self, sigma: f64, max_row_sum_of_squares: f64) -> f64 {
         sigma * max_row_sum_of_squares.sqrt()
     }
@@ -112,9 +118,10 @@ impl NoiseModel {
         sigma * factor.abs()
     }
 
-    /// A square, before its relinearisation, of an integer value of magnitude `value`:
-    /// `(v + e)^2 - v^2 = 2 v e + e^2`, `sqrt(4 v^2 sigma^2 + 4 sigma^4)` (the second term is an upper estimate for
-    /// both rings: `e^2` has a mean in the conjugate-invariant one and meets the imaginary part in the other).
+    /// A square, before its relinearisation, of an integer value of magnitude `value`: `(v + e)^2 -
+    /// v^2 = 2 v e + e^2`, `sqrt(4 v^2 sigma^2 + 4 sigma^4)` (the second term is an upper estimate
+    /// for both rings: `e^2` has a mean in the conjugate-invariant one and meets the imaginary part
+    /// in the other).
     pub fn square(&self, value: f64, sigma: f64) -> f64 {
         2.0 * sigma * value.hypot(sigma)
     }
@@ -131,8 +138,9 @@ impl NoiseModel {
         self.add(sigma / prime, self.rescale(components))
     }
 
-    /// How much larger than its standard deviation rounding noise is expected to be in the worst slot of a key:
-    /// the root of the largest `|s|^2` over its mean, `sqrt(ln slots)` (standard) or `sqrt(2 ln slots)`.
+    /// How much larger than its standard deviation rounding noise is expected to be in the worst
+    /// slot of a key: the root of the largest `|s|^2` over its mean, `sqrt(ln slots)` (standard) or
+    /// `sqrt(2 ln slots)`.
     pub fn worst_slot_factor(&self) -> f64 {
         let log_slots = (self.parameters.slots() as f64).ln();
         match self.parameters.ring() {

@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::modulus::Modulus;
 use crate::primes::primes_below;
-use crate::security::{SECURITY_BITS, SECURITY_SOURCE, max_log_qp};
 use crate::residues::BLOCK;
+use crate::security::{SECURITY_BITS, SECURITY_SOURCE, max_log_qp};
 use crate::transform::Transform;
 
-/// Sizes of primes that can be asked for: above 50 bits the transforms are silently wrong on some machines.
+/// Sizes of primes that can be asked for: above 50 bits the transforms are silently wrong on some
+/// machines.
 const PRIME_BITS: std::ops::RangeInclusive<u32> = 20..=50;
 /// Ring degrees of secure sets.
 const LOG_N: std::ops::RangeInclusive<u32> = 10..=16;
@@ -80,12 +81,13 @@ struct Inner {
 impl Parameters {
     /// Checks a literal and prepares its transforms.
     ///
-    /// Primes are deterministic: in the order of the chain, special prime last, each is the largest one of its size
-    /// that is 1 modulo 2N (4N in the conjugate-invariant ring) and not taken yet.
+    /// Primes are deterministic: in the order of the chain, special prime last, each is the largest
+    /// one of its size that is 1 modulo 2N (4N in the conjugate-invariant ring) and not taken yet.
     ///
     /// # Errors
-    /// [`Error::Insecure`] if log2(QP) of these primes, special one included, is over the 128-bit table
-    /// ([`max_log_qp`]); and if a size is out of range, or there are not enough primes of a size.
+    /// [`Error::Insecure`] if log2(QP) of these primes, special one included, is over the 128-bit
+    /// table ([`max_log_qp`]); and if a size is out of range, or there are not enough primes of a
+    /// size.
     pub fn new(literal: ParametersLiteral) -> Result<Self> {
         if !LOG_N.contains(&literal.log_n) {
             return Err(Error::RingDegree {
@@ -101,8 +103,8 @@ impl Parameters {
 
     /// A set that may be **insecure**, and may be small: for tests alone.
     ///
-    /// [`is_insecure`](Self::is_insecure) is true of it whatever its size, and nothing made with one is
-    /// interchangeable with a secure set.
+    /// [`is_insecure`](Self::is_insecure) is true of it whatever its size, and nothing made with
+    /// one is interchangeable with a secure set.
     ///
     /// # Errors
     /// As [`Parameters::new`], without the security table and down to a ring degree of 64.
@@ -181,7 +183,8 @@ impl Parameters {
         1 << self.0.literal.log_n
     }
 
-    /// Real values that one ciphertext holds: N/2 in the standard ring, N in the conjugate-invariant one.
+    /// Real values that one ciphertext holds: N/2 in the standard ring, N in the
+    /// conjugate-invariant one.
     pub fn slots(&self) -> usize {
         match self.ring() {
             Ring::Standard => self.ring_degree() / 2,
@@ -215,12 +218,28 @@ impl Parameters {
         left.map(|&p| (p as f64).log2()).sum()
     }
 
-    /// log2 of the largest modulus that anything is published under: that of the keys, special prime included.
+    /// log2 of the largest modulus that anything is published under: that of the keys, special
+    /// prime included.
     pub fn log_qp(&self) -> f64 {
         self.log_q() + self.special_prime().map_or(0.0, |p| (p as f64).log2())
     }
 
-    /// Classical security in bits by [`security_source`](Self::security_source); 0 for a set made for tests.
+    /// Bytes of memory of one ciphertext at a level.
+    pub fn memory_bytes(&self, level: usize, components: usize) -> usize {
+        let limbs = self.0.primes.iter().take(level + 1).count();
+        limbs * components * self.ring_degree() * size_of::<u64>()
+    }
+
+    /// Bytes of one ciphertext at a level in the wire format, headers left out. A fresh encryption,
+    /// whose masks are a seed, has one component.
+    pub fn wire_bytes(&self, level: usize, components: usize) -> usize {
+        let limbs = 0..=level.min(self.max_level());
+        let residue: usize = limbs.map(|limb| self.modulus(limb).bytes()).sum();
+        residue * components * self.ring_degree()
+    }
+
+    /// Classical security in bits by [`security_source`](Self::security_source); 0 for a set made
+    /// for tests.
     pub fn security_bits(&self) -> u32 {
         if self.0.insecure { 0 } else { SECURITY_BITS }
     }
@@ -238,7 +257,8 @@ impl Parameters {
         self.0.insecure
     }
 
-    /// Identifies the set on the wire: the BLAKE3 digest of ring, degree, actual primes and the test mark.
+    /// Identifies the set on the wire: the BLAKE3 digest of ring, degree, actual primes and the
+    /// test mark.
     pub fn fingerprint(&self) -> [u8; 32] {
         self.0.fingerprint
     }
@@ -334,102 +354,4 @@ fn fingerprint(
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    fn literal(log_n: u32, prime_bits: &[u32], special_bits: Option<u32>) -> ParametersLiteral {
-        ParametersLiteral {
-            ring: Ring::Standard,
-            log_n,
-            prime_bits: prime_bits.to_vec(),
-            special_bits,
-        }
-    }
-
-    #[test]
-    fn the_table_is_enforced_on_the_actual_primes() {
-        let set = Parameters::new(literal(13, &[40, 40, 40, 40], Some(50))).unwrap();
-        assert!(set.log_qp() > 209.0 && set.log_qp() < 210.0);
-        assert_eq!(set.security_bits(), 128);
-        // 214 bits fit: the primes lie just below powers of two, so their product is below 2^214
-        assert!(Parameters::new(literal(13, &[41, 41, 41, 41], Some(50))).is_ok());
-        let over = Parameters::new(literal(13, &[41, 41, 41, 42], Some(50)));
-        assert!(matches!(over, Err(Error::Insecure { maximum: 214.0, .. })));
-        // the special prime counts
-        assert!(Parameters::new(literal(12, &[50, 50], None)).is_ok());
-        let special = Parameters::new(literal(12, &[50, 50], Some(50)));
-        assert!(matches!(special, Err(Error::Insecure { .. })));
-        let test = Parameters::insecure_for_tests(literal(12, &[50, 50], Some(50))).unwrap();
-        assert!(test.is_insecure());
-        assert_eq!(test.security_bits(), 0);
-    }
-
-    #[test]
-    fn primes_are_distinct_of_their_size_and_form() {
-        for ring in [Ring::Standard, Ring::ConjugateInvariant] {
-            let set = ParametersLiteral {
-                ring,
-                ..literal(14, &[50, 40, 40, 30], Some(50))
-            };
-            let set = Parameters::new(set).unwrap();
-            let modulo = if ring == Ring::Standard { 2 << 14 } else { 4 << 14 };
-            let mut all = set.primes().to_vec();
-            all.extend(set.special_prime());
-            for (&p, bits) in all.iter().zip([50, 40, 40, 30, 50]) {
-                assert_eq!(p % modulo, 1);
-                assert_eq!(64 - p.leading_zeros(), bits);
-            }
-            all.sort_unstable();
-            all.dedup();
-            assert_eq!(all.len(), 5);
-            assert_eq!(set.slots(), if ring == Ring::Standard { 8192 } else { 16384 });
-        }
-    }
-
-    #[test]
-    fn every_covered_ring_degree_has_its_primes() {
-        for ring in [Ring::Standard, Ring::ConjugateInvariant] {
-            for log_n in 10..=16 {
-                let bits = max_log_qp(log_n).unwrap().min(50.0) as u32;
-                let set = ParametersLiteral {
-                    ring,
-                    ..literal(log_n, &[bits], None)
-                };
-                assert!(Parameters::new(set).is_ok(), "{ring} 2^{log_n}");
-            }
-        }
-    }
-
-    #[test]
-    fn impossible_sets_say_why() {
-        let new = |l| Parameters::new(l).map(|_| ());
-        assert!(matches!(new(literal(9, &[20], None)), Err(Error::RingDegree { log_n: 9, .. })));
-        assert!(matches!(new(literal(17, &[40], None)), Err(Error::RingDegree { .. })));
-        assert!(matches!(new(literal(13, &[], None)), Err(Error::ChainLength { .. })));
-        assert!(matches!(new(literal(13, &[40, 51], None)), Err(Error::PrimeBits { index: 1, .. })));
-        assert!(matches!(new(literal(13, &[40], Some(60))), Err(Error::PrimeBits { .. })));
-        assert!(matches!(new(literal(16, &[20; 8], None)), Err(Error::PrimeNotFound { .. })));
-    }
-
-    #[test]
-    fn the_fingerprint_tells_sets_apart() {
-        let base = literal(12, &[40, 40], None);
-        let mut seen = vec![
-            Parameters::new(base.clone()).unwrap().fingerprint(),
-            Parameters::insecure_for_tests(base.clone()).unwrap().fingerprint(),
-        ];
-        let other = |change: fn(&mut ParametersLiteral)| {
-            let mut literal = base.clone();
-            change(&mut literal);
-            Parameters::new(literal).unwrap().fingerprint()
-        };
-        seen.push(other(|l| l.ring = Ring::ConjugateInvariant));
-        seen.push(other(|l| l.log_n = 13));
-        seen.push(other(|l| l.prime_bits = vec![40, 39]));
-        seen.push(other(|l| l.prime_bits = vec![40]));
-        seen.push(other(|l| l.special_bits = Some(20)));
-        for (i, a) in seen.iter().enumerate() {
-            assert!(seen[i + 1..].iter().all(|b| a != b));
-        }
-    }
-}
+mod tests;

@@ -109,7 +109,8 @@ mod tests {
     use super::*;
     use crate::isa::Isa;
 
-    /// Odd lengths and extreme residues: every instruction set has to give the bits of the scalar arithmetic.
+    /// Odd lengths and extreme residues: every instruction set has to give the bits of the scalar
+    /// arithmetic.
     #[test]
     fn every_instruction_set_gives_the_same_bits() {
         for prime in [1_125_899_906_826_241, 1_099_511_480_321, 1_032_193] {
@@ -136,13 +137,28 @@ mod tests {
                 let m = |a, b| p.reduce_wide(i128::from(a) * i128::from(b));
                 let out = run(&|o| multiply_accumulate(isa, p, o, &y, &z));
                 assert_eq!(out, each(&|i| (x[i] + m(y[i], z[i])) % prime));
-                assert_eq!(run(&|o| multiply_assign(isa, p, o, &y)), each(&|i| m(x[i], y[i])));
+                assert_eq!(
+                    run(&|o| multiply_assign(isa, p, o, &y)),
+                    each(&|i| m(x[i], y[i]))
+                );
                 assert_eq!(run(&|o| scale_assign(isa, p, o, f)), each(&|i| m(x[i], f)));
-                assert_eq!(run(&|o| scale_into(isa, p, o, &y, f)), each(&|i| m(y[i], f)));
-                assert_eq!(run(&|o| add_assign(isa, p, o, &y)), each(&|i| (x[i] + y[i]) % prime));
-                assert_eq!(run(&|o| add_constant(isa, p, o, f)), each(&|i| (x[i] + f) % prime));
+                assert_eq!(
+                    run(&|o| scale_into(isa, p, o, &y, f)),
+                    each(&|i| m(y[i], f))
+                );
+                assert_eq!(
+                    run(&|o| add_assign(isa, p, o, &y)),
+                    each(&|i| (x[i] + y[i]) % prime)
+                );
+                assert_eq!(
+                    run(&|o| add_constant(isa, p, o, f)),
+                    each(&|i| (x[i] + f) % prime)
+                );
                 let difference = |i: usize| m(x[i] + prime - y[i], f);
-                assert_eq!(run(&|o| subtract_scale(isa, p, o, &y, f)), each(&difference));
+                assert_eq!(
+                    run(&|o| subtract_scale(isa, p, o, &y, f)),
+                    each(&difference)
+                );
                 let out = run(&|o| subtract_scale_add(isa, p, o, &y, f, &z));
                 assert_eq!(out, each(&|i| (difference(i) + z[i]) % prime));
 

@@ -1,9 +1,10 @@
 //! Monic polynomials in minimal multiplicative depth, on any [`Machine`].
 //!
-//! A polynomial of degree n with h = 2^(d-1) < n <= 2^d is `x^h * q + r`, q monic of degree n - h <= h and r of
-//! degree below h (Paterson and Stockmeyer, SIAM J. Comput. 1973, with powers of two as giant steps). q needs depth
-//! d - 1 at most, r is brought to the product's scale by its own constants, and one rescaling ends the sum: depth
-//! `ceil(log2 n)`. Constants are added before a rescaling, where the scale is squared and rounding them costs nothing.
+//! A polynomial of degree n with h = 2^(d-1) < n <= 2^d is `x^h * q + r`, q monic of degree n - h
+//! <= h and r of degree below h (Paterson and Stockmeyer, SIAM J. Comput. 1973, with powers of two
+//! as giant steps). q needs depth d - 1 at most, r is brought to the product's scale by its own
+//! constants, and one rescaling ends the sum: depth `ceil(log2 n)`. Constants are added before a
+//! rescaling, where the scale is squared and rounding them costs nothing.
 
 use std::collections::BTreeMap;
 
@@ -91,12 +92,13 @@ impl TryFrom<UncheckedPolynomial> for MonicPolynomial {
 }
 
 impl MonicPolynomial {
-    /// The polynomial of that degree; `lower[k]` holds the coefficient of `x^k` for every feature, one per feature,
-    /// or nothing for zero. `lower[0]` has to be zero or empty.
+    /// The polynomial of that degree; `lower[k]` holds the coefficient of `x^k` for every feature,
+    /// one per feature, or nothing for zero. `lower[0]` has to be zero or empty.
     ///
     /// # Errors
-    /// If the degree is 0 or over [`MAX_DEGREE`], if `lower` does not hold exactly `degree` lists, if a value is not
-    /// finite, if there is a constant term, or if per-feature lists differ in length.
+    /// If the degree is 0 or over [`MAX_DEGREE`], if `lower` does not hold exactly `degree` lists,
+    /// if a value is not finite, if there is a constant term, or if per-feature lists differ in
+    /// length.
     pub fn new(degree: usize, lower: Vec<Vec<f64>>) -> Result<Self, PolynomialError> {
         if !(1..=MAX_DEGREE).contains(&degree) {
             return Err(PolynomialError::Degree { degree });
@@ -129,12 +131,14 @@ impl MonicPolynomial {
         self.degree
     }
 
-    /// The coefficients of `x^0` to `x^(degree - 1)`: nothing (zero), one for all features, or one per feature.
+    /// The coefficients of `x^0` to `x^(degree - 1)`: nothing (zero), one for all features, or one
+    /// per feature.
     pub fn lower(&self) -> &[Vec<f64>] {
         &self.lower
     }
 
-    /// The number of features that per-feature coefficients are made for; `None` where they fit any number.
+    /// The number of features that per-feature coefficients are made for; `None` where they fit any
+    /// number.
     pub fn features(&self) -> Option<usize> {
         self.lower.iter().map(Vec::len).find(|&length| length > 1)
     }
@@ -169,12 +173,14 @@ pub fn polynomial_depth(degree: usize) -> usize {
     degree.max(1).next_power_of_two().ilog2() as usize
 }
 
-/// Evaluates `p` at every feature of `x`; the result is [`polynomial_depth`] levels below `x`, rescaled.
+/// Evaluates `p` at every feature of `x`; the result is [`polynomial_depth`] levels below `x`,
+/// rescaled.
 ///
 /// Terms whose coefficients are exactly zero for every feature cost nothing.
 ///
 /// # Errors
-/// What the machine's operations fail with: no level left, no key, coefficient lists of another length.
+/// What the machine's operations fail with: no level left, no key, coefficient lists of another
+/// length.
 pub fn evaluate_polynomial<M: Machine>(
     machine: &M,
     x: &M::Value,
@@ -230,7 +236,8 @@ struct Evaluation<'a, M: Machine> {
 }
 
 impl<M: Machine> Evaluation<'_, M> {
-    /// The monic polynomial `x^degree + sum lower[k] x^k`, rescaled, at depth `ceil(log2 degree)` of x.
+    /// The monic polynomial `x^degree + sum lower[k] x^k`, rescaled, at depth `ceil(log2 degree)`
+    /// of x.
     fn monic(&mut self, degree: usize, lower: &[Vec<f64>]) -> Result<M::Value, M::Error> {
         if degree == 1 {
             let x = self.machine.drop_to(self.x, self.level)?;
@@ -260,8 +267,8 @@ impl<M: Machine> Evaluation<'_, M> {
 
     /// Adds `sum terms[k] x^k` to an unrescaled value, at that value's level and scale.
     ///
-    /// The terms stop below the largest power of two whose power is at the sum's level, so every power needed has a
-    /// level at least as high.
+    /// The terms stop below the largest power of two whose power is at the sum's level, so every
+    /// power needed has a level at least as high.
     fn add_terms(&mut self, sum: M::Value, terms: &[Vec<f64>]) -> Result<M::Value, M::Error> {
         let Some(degree) = (1..terms.len()).rfind(|&k| !is_zero(&terms[k])) else {
             return self.add_constant(sum, &terms[0]);
@@ -280,7 +287,8 @@ impl<M: Machine> Evaluation<'_, M> {
         self.add_terms(sum, &terms[..giant])
     }
 
-    /// `x^giant * (sum terms[k] x^k)`, not rescaled, at a level and scale; the last term is not zero.
+    /// `x^giant * (sum terms[k] x^k)`, not rescaled, at a level and scale; the last term is not
+    /// zero.
     fn giant_step(
         &mut self,
         level: usize,
@@ -290,7 +298,8 @@ impl<M: Machine> Evaluation<'_, M> {
     ) -> Result<M::Value, M::Error> {
         let machine = self.machine;
         self.prepare_power(giant)?;
-        // the inner sum is made one level up, at a scale that its rescaling turns into the wanted one
+        // the inner sum is made one level up, at a scale that its rescaling turns into the wanted
+        // one
         let scale_above = scale / machine.scale(self.power(giant)) * self.prime_above(level)?;
         let top = terms.len() - 1;
         let mut inner = self.scaled_power(top, &terms[top], level + 1, scale_above)?;
@@ -302,7 +311,8 @@ impl<M: Machine> Evaluation<'_, M> {
         machine.multiply(self.power(giant), &inner)
     }
 
-    /// The prime that a rescaling from `level + 1` to `level` divides by, learnt from the power that was rescaled there.
+    /// The prime that a rescaling from `level + 1` to `level` divides by, learnt from the power
+    /// that was rescaled there.
     fn prime_above(&mut self, level: usize) -> Result<f64, M::Error> {
         let depth = self.level - level;
         let power = 1 << depth;

@@ -2,8 +2,8 @@
 
 use crate::modulus::{multiply_modulo, power_modulo};
 
-/// Deciding bases for every 64-bit integer (Sorenson and Webster, Math. Comp. 2017: the first twelve primes
-/// suffice up to 3.18e23).
+/// Deciding bases for every 64-bit integer (Sorenson and Webster, Math. Comp. 2017: the first
+/// twelve primes suffice up to 3.18e23).
 const WITNESSES: [u64; 12] = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37];
 
 /// Whether `n` is prime (Miller-Rabin, deterministic).
@@ -28,7 +28,8 @@ pub fn is_prime(n: u64) -> bool {
     })
 }
 
-/// The largest primes below `2^bits` and above `2^(bits - 1)` that are 1 modulo `modulo`, in falling order.
+/// The largest primes below `2^bits` and above `2^(bits - 1)` that are 1 modulo `modulo`, in
+/// falling order.
 pub fn primes_below(bits: u32, modulo: u64) -> impl Iterator<Item = u64> {
     let (low, high) = (1u64 << (bits - 1), 1u64 << bits);
     let largest = (high - 2) / modulo * modulo + 1;
@@ -46,7 +47,12 @@ mod tests {
 
     #[test]
     fn agrees_with_trial_division() {
-        let slow = |n: u64| n > 1 && (2..).take_while(|d| d * d <= n).all(|d| n % d != 0);
+        let slow = |n: u64| {
+            n > 1
+                && (2..)
+                    .take_while(|d| d * d <= n)
+                    .all(|d| !n.is_multiple_of(d))
+        };
         for n in 0..5000 {
             assert_eq!(is_prime(n), slow(n), "{n}");
         }

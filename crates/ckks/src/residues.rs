@@ -1,9 +1,10 @@
 //! How residues lie in memory.
 //!
-//! One limb (the residues modulo one prime) of a set is `[N / BLOCK][component][feature][BLOCK]`, in the evaluation
-//! domain. A linear map mixes features and leaves coefficients and components apart, so it reads one contiguous
-//! panel of `features x BLOCK` residues at a time and is a small matrix product on it; sums, products and constants
-//! are pointwise on blocks. Only transforms want a whole polynomial, which is gathered from and scattered to its blocks.
+//! One limb (the residues modulo one prime) of a set is `[N / BLOCK][component][feature][BLOCK]`,
+//! in the evaluation domain. A linear map mixes features and leaves coefficients and components
+//! apart, so it reads one contiguous panel of `features x BLOCK` residues at a time and is a small
+//! matrix product on it; sums, products and constants are pointwise on blocks. Only transforms want
+//! a whole polynomial, which is gathered from and scattered to its blocks.
 
 use rayon::prelude::*;
 
@@ -46,6 +47,13 @@ impl PolynomialMut<'_> {
         }
     }
 
+    /// Changes every block, given the part of a contiguous polynomial that lies beside it.
+    pub fn update(&mut self, beside: &[u64], mut change: impl FnMut(&mut Block, &[u64])) {
+        for (chunk, block) in beside.chunks_exact(BLOCK).zip(&mut self.0) {
+            change(block, chunk);
+        }
+    }
+
     /// The blocks in order.
     pub fn blocks(&mut self) -> impl Iterator<Item = &mut Block> {
         self.0.iter_mut().map(|block| &mut **block)
@@ -70,7 +78,8 @@ impl Residues {
         }
     }
 
-    /// Residues read from elsewhere; the number of blocks of every limb is the caller's to get right.
+    /// Residues read from elsewhere; the number of blocks of every limb is the caller's to get
+    /// right.
     pub fn from_limbs(
         degree: usize,
         components: usize,
@@ -144,7 +153,8 @@ impl Residues {
         }
     }
 
-    /// Every polynomial for writing, `[feature][limb][component]`, so that threads can take features.
+    /// Every polynomial for writing, `[feature][limb][component]`, so that threads can take
+    /// features.
     pub fn by_feature(&mut self) -> Vec<Vec<Vec<PolynomialMut<'_>>>> {
         let (blocks, components) = (self.degree / BLOCK, self.components);
         let mut features: Vec<Vec<Vec<PolynomialMut<'_>>>> = (0..self.features)
@@ -195,8 +205,12 @@ mod tests {
                     residues.gather(limb, component, feature, &mut out);
                     assert_eq!(out, polynomial(limb, component, feature));
                     // block 2, this component: features follow each other
-                    let panel = &residues.limb(limb)[2 * residues.row_len() + component * features..];
-                    assert_eq!(panel[feature].0[5], polynomial(limb, component, feature)[2 * BLOCK + 5]);
+                    let panel =
+                        &residues.limb(limb)[2 * residues.row_len() + component * features..];
+                    assert_eq!(
+                        panel[feature].0[5],
+                        polynomial(limb, component, feature)[2 * BLOCK + 5]
+                    );
                 }
             }
         }

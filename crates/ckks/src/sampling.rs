@@ -1,10 +1,10 @@
 //! Randomness: where it comes from, and the distributions of the scheme.
 //!
-//! Secrets come from the operating system's entropy through ChaCha20. The public seed of the masks and the secret key
-//! of the noise are drawn apart and never derived from each other.
+//! Secrets come from the operating system's entropy through ChaCha20. The public seed of the masks
+//! and the secret key of the noise are drawn apart and never derived from each other.
 
 use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_core::{Rng, SeedableRng};
 use zeroize::Zeroizing;
 
 use crate::error::Result;
@@ -16,9 +16,10 @@ const ERROR_PAIRS: u32 = 21;
 
 /// Variance of an error coefficient: half the number of bit pairs.
 ///
-/// The security table is for sigma = 3.19, a variance of 10.18; 21 pairs give sigma = 3.24, the narrowest centred
-/// binomial that is not narrower than the table's. A binomial of this width stands for a rounded Gaussian at no
-/// measurable loss (the argument of NewHope, eprint 2015/1092, section 4), and is sampled without a branch.
+/// The security table is for sigma = 3.19, a variance of 10.18; 21 pairs give sigma = 3.24, the
+/// narrowest centred binomial that is not narrower than the table's. A binomial of this width
+/// stands for a rounded Gaussian at no measurable loss (the argument of NewHope, eprint 2015/1092,
+/// section 4), and is sampled without a branch.
 pub(crate) const ERROR_VARIANCE: f64 = ERROR_PAIRS as f64 / 2.0;
 
 /// A seed that may be published: it expands to uniform masks.
@@ -38,29 +39,64 @@ pub(crate) fn public_seed() -> Result<Seed> {
     Ok(seed)
 }
 
+/// Numbers that a mask draws at a time.
+const CANDIDATES: usize = 512;
+
 /// The uniform residues that a seed stands for: one ChaCha20 stream per polynomial and prime.
-pub(crate) struct Mask(ChaCha20Rng);
+///
+/// Numbers of as many bits as the prime has are read from the stream in whole bytes, and those that
+/// are not below the prime are passed over. That is part of the wire format: a seed stands for its
+/// residues.
+pub(crate) struct Mask {
+    stream: ChaCha20Rng,
+    p: Modulus,
+    /// Candidates of `p.bytes()` bytes, and room to read eight bytes at the last of them.
+    buffer: [u8; 8 * CANDIDATES + 8],
+    /// Candidates of the buffer that were taken.
+    taken: usize,
+}
 
 impl Mask {
-    /// The stream of polynomial `index` modulo prime number `prime`.
-    pub fn new(seed: &Seed, index: usize, prime: usize) -> Self {
+    /// The stream of polynomial `index` modulo `p`, prime number `prime` of the chain.
+    pub fn new(seed: &Seed, index: usize, prime: usize, p: Modulus) -> Self {
         let mut stream = ChaCha20Rng::from_seed(*seed);
         // a chain has at most 60 primes and a special one
         stream.set_stream((index as u64) << 8 | prime as u64);
-        Self(stream)
+        Self {
+            stream,
+            p,
+            buffer: [0; 8 * CANDIDATES + 8],
+            taken: CANDIDATES,
+        }
     }
 
-    /// Fills with uniform residues, by rejection among numbers of the prime's size.
-    pub fn fill(&mut self, p: Modulus, out: &mut [u64]) {
-        let mask = u64::MAX >> p.value().leading_zeros();
+    /// Fills with the next residues.
+    pub fn fill(&mut self, out: &mut [u64]) {
+        let bits = u64::MAX >> self.p.value().leading_zeros();
         for residue in out {
             *residue = loop {
-                let candidate = self.0.next_u64() & mask;
-                if candidate < p.value() {
+                let candidate = self.candidate() & bits;
+                if candidate < self.p.value() {
                     break candidate;
                 }
             };
         }
+    }
+
+    #[inline(always)]
+    fn candidate(&mut self) -> u64 {
+        let width = self.p.bytes();
+        if self.taken == CANDIDATES {
+            self.stream
+                .fill_bytes(&mut self.buffer[..CANDIDATES * width]);
+            self.taken = 0;
+        }
+        let bytes = &self.buffer[self.taken * width..];
+        self.taken += 1;
+        // the buffer is long enough for eight bytes at any candidate
+        bytes
+            .first_chunk()
+            .map_or(0, |&word| u64::from_le_bytes(word))
     }
 }
 
@@ -75,8 +111,8 @@ impl SecretStream {
         Self(stream)
     }
 
-    /// Uniform coefficients in {-1, 0, 1}, without a branch: the high word of 3 times a uniform 64-bit number (a bias
-    /// of 2^-64).
+    /// Uniform coefficients in {-1, 0, 1}, without a branch: the high word of 3 times a uniform
+    /// 64-bit number (a bias of 2^-64).
     pub fn ternary(&mut self, out: &mut [i8]) {
         for coefficient in out {
             let third = (u128::from(self.0.next_u64()) * 3) >> 64;
@@ -86,8 +122,9 @@ impl SecretStream {
 
     /// Adds error coefficients to a polynomial.
     ///
-    /// In the conjugate-invariant ring the constant coefficient has twice the variance (two draws): errors are then
-    /// spherical in the canonical embedding, as the hardness of the ring is stated (Kim and Song, eprint 2018/952).
+    /// In the conjugate-invariant ring the constant coefficient has twice the variance (two draws):
+    /// errors are then spherical in the canonical embedding, as the hardness of the ring is stated
+    /// (Kim and Song, eprint 2018/952).
     pub fn add_errors(&mut self, ring: Ring, polynomial: &mut [i64]) {
         if ring == Ring::ConjugateInvariant
             && let Some(constant) = polynomial.first_mut()
@@ -129,7 +166,10 @@ mod tests {
         SecretStream::new(&[7; 32], 0).add_errors(Ring::Standard, &mut polynomial);
         let mean = polynomial.iter().sum::<i64>() as f64 / n as f64;
         let variance = polynomial.iter().map(|e| e * e).sum::<i64>() as f64 / n as f64;
-        assert!(mean.abs() < 5.0 * (ERROR_VARIANCE / n as f64).sqrt(), "{mean}");
+        assert!(
+            mean.abs() < 5.0 * (ERROR_VARIANCE / n as f64).sqrt(),
+            "{mean}"
+        );
         assert!((variance / ERROR_VARIANCE - 1.0).abs() < 0.02, "{variance}");
     }
 
@@ -139,7 +179,8 @@ mod tests {
         let squares: i64 = (0..count)
             .map(|i| {
                 let mut polynomial = [0; 2];
-                SecretStream::new(&[3; 32], i).add_errors(Ring::ConjugateInvariant, &mut polynomial);
+                SecretStream::new(&[3; 32], i)
+                    .add_errors(Ring::ConjugateInvariant, &mut polynomial);
                 polynomial[0] * polynomial[0]
             })
             .sum();
@@ -162,7 +203,13 @@ mod tests {
         let p = Modulus::new(1_032_193);
         let draw = |seed: u8, index, prime| {
             let mut out = vec![0; 4096];
-            Mask::new(&[seed; 32], index, prime).fill(p, &mut out);
+            let mut mask = Mask::new(&[seed; 32], index, prime, p);
+            // how much is asked for at a time does not matter
+            mask.fill(&mut out[..1000]);
+            mask.fill(&mut out[1000..]);
+            let mut whole = vec![0; 4096];
+            Mask::new(&[seed; 32], index, prime, p).fill(&mut whole);
+            assert_eq!(out, whole);
             out
         };
         let first = draw(1, 0, 0);

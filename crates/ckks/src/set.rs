@@ -79,7 +79,8 @@ impl CiphertextSet {
     /// Reads a set.
     ///
     /// # Errors
-    /// If reading fails, or the input is anything but a whole, unaltered ciphertext set of these parameters.
+    /// If reading fails, or the input is anything but a whole, unaltered ciphertext set of these
+    /// parameters.
     pub fn read(parameters: &Parameters, reader: &mut impl Read) -> Result<Self> {
         let mut object = ObjectReader::begin(reader, Kind::CiphertextSet, parameters)?;
         let level = object.size("level", 0..=parameters.max_level())?;
@@ -132,9 +133,9 @@ impl SeededSet {
         polynomials.for_each(|(feature, limbs)| {
             for (limb, mut components) in limbs.into_iter().enumerate() {
                 let p = self.parameters.modulus(limb);
-                let mut mask = Mask::new(&self.seed, feature, limb);
+                let mut mask = Mask::new(&self.seed, feature, limb, p);
                 for block in components[1].blocks() {
-                    mask.fill(p, &mut block.0);
+                    mask.fill(&mut block.0);
                 }
             }
         });
@@ -161,7 +162,8 @@ impl SeededSet {
     /// Reads a set.
     ///
     /// # Errors
-    /// If reading fails, or the input is anything but a whole, unaltered seeded set of these parameters.
+    /// If reading fails, or the input is anything but a whole, unaltered seeded set of these
+    /// parameters.
     pub fn read(parameters: &Parameters, reader: &mut impl Read) -> Result<Self> {
         let mut object = ObjectReader::begin(reader, Kind::SeededSet, parameters)?;
         let features = object.size("features", 1..=MAX_FEATURES)?;

@@ -1,11 +1,12 @@
 //! Number-theoretic transforms of both rings.
 //!
-//! The transforms are those of `tfhe-ntt`, whose output is in bit-reversed order: place j of a negacyclic transform of
-//! size M holds the value at `psi^(2 brv(j) + 1)`. In the conjugate-invariant ring of rank N an element
-//! `m_0 + sum m_i (X^i + X^-i)` is a polynomial of size 2N (`X^-i = -X^(2N-i)`) whose values come in pairs that are
-//! equal, at a point and its inverse. Complementing the bits of an index maps a point to its inverse and reversed
-//! order keeps complements complements, so place j pairs with place 2N - 1 - j: the first half is the transform.
-//! That order is checked when a transform is made, by transforming X.
+//! The transforms are those of `tfhe-ntt`, whose output is in bit-reversed order: place j of a
+//! negacyclic transform of size M holds the value at `psi^(2 brv(j) + 1)`. In the
+//! conjugate-invariant ring of rank N an element `m_0 + sum m_i (X^i + X^-i)` is a polynomial of
+//! size 2N (`X^-i = -X^(2N-i)`) whose values come in pairs that are equal, at a point and its
+//! inverse. Complementing the bits of an index maps a point to its inverse and reversed order keeps
+//! complements complements, so place j pairs with place 2N - 1 - j: the first half is the
+//! transform. That order is checked when a transform is made, by transforming X.
 
 use std::fmt;
 

@@ -11,9 +11,9 @@
 //! | ... | the body: sizes, then residues in as many bytes as the prime has |
 //! | 32 | BLAKE3 digest of everything before it |
 //!
-//! in little-endian order. Readers check every size against its bound before using it and grow their buffers as
-//! bytes arrive, so a wrong size cannot make them allocate more than the input holds. The digest finds accidents; it
-//! authenticates nobody.
+//! in little-endian order. Readers check every size against its bound before using it and grow
+//! their buffers as bytes arrive, so a wrong size cannot make them allocate more than the input
+//! holds. The digest finds accidents; it authenticates nobody.
 
 use std::io::{self, Read, Write};
 
@@ -276,11 +276,15 @@ impl<'a, R: Read> ObjectReader<'a, R> {
 
 fn unpack(p: Modulus, bytes: &[u8]) -> Result<Block, WireError> {
     let width = p.bytes();
+    let bits = u64::MAX >> (64 - 8 * width);
     let mut block = Block::ZERO;
-    for (residue, bytes) in block.0.iter_mut().zip(bytes.chunks_exact(width)) {
-        let mut word = [0; 8];
-        word[..width].copy_from_slice(bytes);
-        *residue = u64::from_le_bytes(word);
+    for (place, residue) in block.0.iter_mut().enumerate() {
+        let rest = &bytes[place * width..];
+        *residue = match rest.first_chunk() {
+            Some(&word) => u64::from_le_bytes(word) & bits,
+            // fewer than eight bytes are left
+            None => little_endian(&rest[..width]),
+        };
     }
     match block.0.iter().find(|&&residue| residue >= p.value()) {
         None => Ok(block),
@@ -291,9 +295,16 @@ fn unpack(p: Modulus, bytes: &[u8]) -> Result<Block, WireError> {
     }
 }
 
+fn little_endian(bytes: &[u8]) -> u64 {
+    let high_first = bytes.iter().rev();
+    high_first.fold(0, |word, &byte| word << 8 | u64::from(byte))
+}
+
 fn read_exact(reader: &mut impl Read, bytes: &mut [u8]) -> Result<(), WireError> {
-    reader.read_exact(bytes).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => WireError::Truncated,
-        _ => WireError::Io(error),
-    })
+    reader
+        .read_exact(bytes)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => WireError::Truncated,
+            _ => WireError::Io(error),
+        })
 }

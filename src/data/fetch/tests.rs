@@ -116,6 +116,7 @@ struct Bench {
     content: Vec<u8>,
     set: OfficialSet,
     folder: tempfile::TempDir,
+    stop: AtomicBool,
 }
 
 impl Bench {
@@ -144,22 +145,24 @@ impl Bench {
             content,
             set,
             folder: tempfile::tempdir().unwrap(),
+            stop: AtomicBool::new(false),
         }
     }
 
-    fn fetch(&self, servers: &[&Server]) -> Result<Vec<Fetched>, FetchError> {
+    fn fetch(&self, servers: &[&Server]) -> Result<Vec<Fetched>, DataError> {
         let mirrors: Vec<String> = servers.iter().map(|server| server.base.clone()).collect();
         // Not through a proxy that the environment may name.
         let config = ureq::Agent::config_builder()
             .proxy(None)
             .http_status_as_error(false)
             .build();
-        fetch_set(
-            &self.set,
-            &DataDirs::resolve(Some(self.folder.path())),
-            &mirrors,
-            &config.new_agent(),
-        )
+        let agent = config.new_agent();
+        let job = Job {
+            mirrors: &mirrors,
+            agent: &agent,
+            stop: &self.stop,
+        };
+        job.fetch_set(&self.set, &DataDirs::resolve(Some(self.folder.path())))
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -318,7 +321,7 @@ fn a_download_that_cannot_be_finished_keeps_its_part_but_has_no_final_name() {
     ]);
     let error = bench.fetch(&[&server]).unwrap_err();
     assert!(
-        matches!(&error, FetchError::Mirrors { kept: 70_000, .. }),
+        matches!(&error, DataError::Mirrors { kept: 70_000, .. }),
         "{error}"
     );
     assert!(error.to_string().contains("status 503"), "{error}");
@@ -334,10 +337,7 @@ fn a_wrong_file_that_is_there_is_never_overwritten() {
     let bench = Bench::new();
     bench.write("blob.gz", b"mine");
     let error = bench.fetch(&[]).unwrap_err();
-    assert!(
-        matches!(error, FetchError::Data(DataError::WrongDigest { .. })),
-        "{error}"
-    );
+    assert!(matches!(error, DataError::WrongDigest { .. }), "{error}");
     assert_eq!(fs::read(bench.path("blob.gz")).unwrap(), b"mine");
 }
 
@@ -347,13 +347,47 @@ fn two_downloads_of_one_file_do_not_mix() {
     bench.write("blob.gz.part", b"");
     let other = File::open(bench.path("blob.gz.part")).unwrap();
     other.lock().unwrap();
-    assert!(matches!(bench.fetch(&[]).unwrap_err(), FetchError::Busy(_)));
+    assert!(matches!(bench.fetch(&[]).unwrap_err(), DataError::Busy(_)));
+}
+
+#[test]
+fn a_stop_keeps_what_was_received_and_the_next_run_goes_on() {
+    let bench = Bench::new();
+    bench.write("blob.gz.part", &bench.content[..5000]);
+    bench.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    let server = Server::start(vec![Reply::Serve(bench.content.clone())]);
+    let error = bench.fetch(&[&server]).unwrap_err();
+    assert!(
+        matches!(error, DataError::Stopped { kept: 5000, .. }),
+        "{error}"
+    );
+    assert_eq!(error.exit_code(), 75);
+    bench
+        .stop
+        .store(false, std::sync::atomic::Ordering::Relaxed);
+    bench.fetch(&[&server]).unwrap();
+    assert_eq!(server.ranges(), [Some(5000)]);
+    bench.assert_whole();
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let bench = Bench::new();
+    fs::write(
+        bench.folder.path().join("mnist"),
+        b"a file where the folder should be",
+    )
+    .unwrap();
+    let error = bench.fetch(&[]).unwrap_err();
+    assert!(error.to_string().contains("mnist"), "{error}");
+    assert_eq!(error.exit_code(), 3, "what is there is wrong");
 }
 
 #[test]
 fn digits_need_no_download_and_every_official_set_has_mirrors() {
     let dirs = DataDirs::resolve(Some(Path::new("nowhere")));
-    assert_eq!(fetch(DatasetName::Digits, &dirs, &[]).unwrap(), []);
+    let error = fetch(DatasetName::Digits, &dirs, &AtomicBool::new(false)).unwrap_err();
+    assert_eq!(error.exit_code(), 2, "{error}");
     for name in [
         DatasetName::Mnist,
         DatasetName::FashionMnist,

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::data::digest::{hex, sha256_of};
@@ -41,6 +42,9 @@ pub(super) enum Problem {
     /// The file is another one.
     #[error("wrong file: SHA-256 {found} instead of {expected}")]
     Digest { expected: String, found: String },
+    /// Somebody asked for a stop.
+    #[error("stopped")]
+    Stopped,
     /// This machine cannot write.
     #[error("{0}")]
     Local(io::Error),
@@ -51,6 +55,8 @@ pub(super) struct Source<'a> {
     pub agent: &'a ureq::Agent,
     pub url: &'a str,
     pub official: &'a OfficialFile,
+    /// Ends the download once it is set.
+    pub stop: &'a AtomicBool,
 }
 
 impl Source<'_> {
@@ -66,7 +72,7 @@ impl Source<'_> {
                     Err(Problem::Digest { .. }) if began_with > 0 => began_with = 0,
                     result => return result,
                 },
-                Err(problem @ Problem::Local(_)) => return Err(problem),
+                Err(problem @ (Problem::Local(_) | Problem::Stopped)) => return Err(problem),
                 Err(problem) if connection >= CONNECTIONS || length(file)? <= before => {
                     return Err(problem);
                 }
@@ -94,6 +100,9 @@ impl Source<'_> {
         }
         if start == expected {
             return Ok(());
+        }
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(Problem::Stopped);
         }
         let mut request = self.agent.get(self.url);
         if start > 0 {
@@ -151,6 +160,9 @@ impl Source<'_> {
         let mut received = start;
         let mut buffer = vec![0; 1 << 16];
         while received < expected {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(Problem::Stopped);
+            }
             // Whatever comes after the expected length stays in the socket: a server cannot fill the disk.
             let room = buffer
                 .len()

@@ -16,14 +16,23 @@ pub struct Client {
 
 impl Client {
     /// Fresh keys: the client, and what the server needs to multiply (nothing for a circuit that only needs additions).
-    pub fn generate(package: ClientPackage) -> Result<(Self, Option<EvaluationKey>), EncryptedError> {
+    pub fn generate(
+        package: ClientPackage,
+    ) -> Result<(Self, Option<EvaluationKey>), EncryptedError> {
         let parameters = package.parameters()?;
         let secret = SecretKey::generate(&parameters)?;
         let evaluation_key = match parameters.special_prime() {
             Some(_) => Some(EvaluationKey::generate(&secret)?),
             None => None,
         };
-        Ok((Self { package, parameters, secret }, evaluation_key))
+        Ok((
+            Self {
+                package,
+                parameters,
+                secret,
+            },
+            evaluation_key,
+        ))
     }
 
     /// With a key made before.
@@ -36,7 +45,11 @@ impl Client {
                 wanted: "one made from the same client folder".into(),
             });
         }
-        Ok(Self { package, parameters, secret })
+        Ok(Self {
+            package,
+            parameters,
+            secret,
+        })
     }
 
     /// The secret key, to be written to a file of its owner.
@@ -49,13 +62,23 @@ impl Client {
         &self.parameters
     }
 
+    /// Shape of the images.
+    pub fn input(&self) -> crate::spec::Shape {
+        self.package.input
+    }
+
     /// Images in one upload.
     pub fn slots(&self) -> usize {
         self.parameters.slots()
     }
 
     /// Encrypts `count` images from `first` on, at most [`Self::slots`], as the bytes of one upload. Unused slots hold zeros.
-    pub fn encrypt(&self, images: &Images, first: usize, count: usize) -> Result<Vec<u8>, EncryptedError> {
+    pub fn encrypt(
+        &self,
+        images: &Images,
+        first: usize,
+        count: usize,
+    ) -> Result<Vec<u8>, EncryptedError> {
         if images.shape != self.package.input {
             return Err(EncryptedError::Mismatch {
                 what: "the shape of the images",
@@ -71,7 +94,9 @@ impl Client {
             });
         }
         let features = self.package.features(images, first, count);
-        let set = self.secret.encrypt(&features, images.shape.len(), self.package.input_scale)?;
+        let set = self
+            .secret
+            .encrypt(&features, images.shape.len(), self.package.input_scale)?;
         let mut bytes = Vec::new();
         set.write(&mut bytes)?;
         Ok(bytes)

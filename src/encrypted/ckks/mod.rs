@@ -30,7 +30,10 @@ impl Backend for Batched {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(job.threads)
             .build()
-            .map_err(|source| EncryptedError::Threads { threads: job.threads, source })?;
+            .map_err(|source| EncryptedError::Threads {
+                threads: job.threads,
+                source,
+            })?;
         pool.install(|| evaluate(job, rayon::current_num_threads()))
     }
 }
@@ -42,13 +45,17 @@ fn evaluate(job: &Job<'_>, threads: usize) -> Result<Outcome, EncryptedError> {
     let start = Instant::now();
     let (client, evaluation_key) = Client::generate(client_package)?;
     let keygen = start.elapsed();
-    let evaluation_key_bytes = evaluation_key.as_ref().map_or(0, |key| key.wire_bytes());
+    let evaluation_key_bytes = evaluation_key.as_ref().map_or(0, |key| key.bytes() as u64);
     let server = Server::new(server_package, evaluation_key)?;
 
     let slots = client.slots();
     let batches = job.count.div_ceil(slots);
     let layer_count = job.circuit.layers.len();
-    let progress = Progress::start("encrypted evaluation", (batches * layer_count) as u64, "layers");
+    let progress = Progress::start(
+        "encrypted evaluation",
+        (batches * layer_count) as u64,
+        "layers",
+    );
     let mut seconds = vec![Duration::ZERO; layer_count];
     let (mut encrypt, mut evaluate, mut decrypt) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     let mut logits = Vec::with_capacity(job.count * job.circuit.classes);
@@ -75,13 +82,21 @@ fn evaluate(job: &Job<'_>, threads: usize) -> Result<Outcome, EncryptedError> {
         let start = Instant::now();
         logits.extend(client.decrypt(&reply, count)?);
         decrypt += start.elapsed();
-        tracing::info!(batch = batch + 1, batches, images = count, "encrypted batch evaluated");
+        tracing::info!(
+            batch = batch + 1,
+            batches,
+            images = count,
+            "encrypted batch evaluated"
+        );
     }
 
     let predictions = (batches * slots) as f64;
     let hourly = |count: f64, time: Duration| count * 3600.0 / time.as_secs_f64().max(1e-9);
     Ok(Outcome {
-        evaluation: Evaluation { classes: job.circuit.classes, logits },
+        evaluation: Evaluation {
+            classes: job.circuit.classes,
+            logits,
+        },
         layers: layer_rows(job, &seconds),
         encryption: summary(job.plan, &client, evaluation_key_bytes, upload_bytes)?,
         timing: Timing {
@@ -95,7 +110,10 @@ fn evaluate(job: &Job<'_>, threads: usize) -> Result<Outcome, EncryptedError> {
             threads,
             predictions_per_hour: Some(hourly(predictions, evaluate)),
             images_per_hour: Some(hourly(job.count as f64, evaluate)),
-            predictions_per_hour_end_to_end: Some(hourly(predictions, encrypt + evaluate + decrypt)),
+            predictions_per_hour_end_to_end: Some(hourly(
+                predictions,
+                encrypt + evaluate + decrypt,
+            )),
             // A batch costs the same however many of its slots are filled.
             latency_s: Some(evaluate.as_secs_f64() / batches.max(1) as f64),
         },
@@ -123,9 +141,18 @@ fn layer_rows(job: &Job<'_>, seconds: &[Duration]) -> Vec<LayerRow> {
         .collect()
 }
 
-fn summary(plan: &Plan, client: &Client, evaluation_key_bytes: u64, upload_bytes: usize) -> Result<EncryptionSummary, EncryptedError> {
+fn summary(
+    plan: &Plan,
+    client: &Client,
+    evaluation_key_bytes: u64,
+    upload_bytes: usize,
+) -> Result<EncryptionSummary, EncryptedError> {
     let parameters = client.parameters();
-    let precision = plan.layers.iter().map(|layer| layer.precision_bits).fold(f64::INFINITY, f64::min);
+    let precision = plan
+        .layers
+        .iter()
+        .map(|layer| layer.precision_bits)
+        .fold(f64::INFINITY, f64::min);
     let limbs = parameters.max_level() + 1;
     Ok(EncryptionSummary {
         backend: "ckks".into(),

@@ -90,7 +90,10 @@ impl ClientPackage {
         let (length, plane) = (self.input.len(), self.input.height * self.input.width);
         let mut values = Vec::with_capacity(length * count);
         for feature in 0..length {
-            let (mean, std) = (f64::from(self.mean[feature / plane]), f64::from(self.std[feature / plane]));
+            let (mean, std) = (
+                f64::from(self.mean[feature / plane]),
+                f64::from(self.std[feature / plane]),
+            );
             values.extend((first..first + count).map(|image| {
                 let byte = images.pixels[image * length + feature];
                 (f64::from(byte) / 255.0 - mean) / std
@@ -103,20 +106,35 @@ impl ClientPackage {
     pub fn read(folder: &Path) -> Result<Self, EncryptedError> {
         let path = folder.join(CLIENT_FILE);
         let package: Self = read_envelope(&path, "client")?;
-        package.check().map_err(|what| EncryptedError::File { path, what })?;
+        package
+            .check()
+            .map_err(|what| EncryptedError::File { path, what })?;
         Ok(package)
     }
 
     fn check(&self) -> Result<(), String> {
-        let Shape { channels, height, width } = self.input;
+        let Shape {
+            channels,
+            height,
+            width,
+        } = self.input;
         let sides = 1..=4096;
-        if ![channels, height, width].iter().all(|side| sides.contains(side)) {
-            return Err(format!("an image of {channels}x{height}x{width} is not possible"));
+        if ![channels, height, width]
+            .iter()
+            .all(|side| sides.contains(side))
+        {
+            return Err(format!(
+                "an image of {channels}x{height}x{width} is not possible"
+            ));
         }
         if self.mean.len() != channels || self.std.len() != channels {
-            return Err(format!("{channels} means and deviations are needed, one a channel"));
+            return Err(format!(
+                "{channels} means and deviations are needed, one a channel"
+            ));
         }
-        if !self.mean.iter().all(|mean| mean.is_finite()) || !self.std.iter().all(|std| std.is_finite() && *std > 0.0) {
+        if !self.mean.iter().all(|mean| mean.is_finite())
+            || !self.std.iter().all(|std| std.is_finite() && *std > 0.0)
+        {
             return Err("means must be finite and deviations positive".into());
         }
         if !(1..=65_536).contains(&self.classes) {
@@ -129,7 +147,11 @@ impl ClientPackage {
 impl ServerPackage {
     /// The server's part of a planned circuit.
     pub fn new(circuit: &Circuit, plan: &Plan) -> Self {
-        Self { literal: plan.parameters.clone(), input_scale: plan.input_scale, circuit: circuit.clone() }
+        Self {
+            literal: plan.parameters.clone(),
+            input_scale: plan.input_scale,
+            circuit: circuit.clone(),
+        }
     }
 
     /// The checked parameter set.
@@ -143,7 +165,11 @@ impl ServerPackage {
         let file: ServerFile = read_envelope(&path, "server")?;
         check_scale(file.input_scale).map_err(|what| EncryptedError::File { path, what })?;
         let circuit = Circuit::read(&folder.join(CIRCUIT_FILE))?;
-        Ok(Self { literal: file.parameters, input_scale: file.input_scale, circuit })
+        Ok(Self {
+            literal: file.parameters,
+            input_scale: file.input_scale,
+            circuit,
+        })
     }
 }
 
@@ -161,24 +187,41 @@ pub fn export(circuit: &Circuit, plan: &Plan, folder: &Path) -> Result<(), Encry
     for folder in [&client, &server] {
         fs::create_dir_all(folder).map_err(|error| file_error(folder, error))?;
     }
-    write_envelope(&client.join(CLIENT_FILE), "client", &ClientPackage::new(circuit, plan))?;
+    write_envelope(
+        &client.join(CLIENT_FILE),
+        "client",
+        &ClientPackage::new(circuit, plan),
+    )?;
     circuit.write(&server.join(CIRCUIT_FILE))?;
-    let file = ServerFile { parameters: plan.parameters.clone(), input_scale: plan.input_scale };
+    let file = ServerFile {
+        parameters: plan.parameters.clone(),
+        input_scale: plan.input_scale,
+    };
     write_envelope(&server.join(SERVER_FILE), "server", &file)
 }
 
 fn file_error(path: &Path, error: impl std::fmt::Display) -> EncryptedError {
-    EncryptedError::File { path: path.to_path_buf(), what: error.to_string() }
+    EncryptedError::File {
+        path: path.to_path_buf(),
+        what: error.to_string(),
+    }
 }
 
 fn content_digest(content: &serde_json::Value) -> String {
     // `Value` keeps its keys sorted: the text is the same however the file was laid out.
-    blake3::hash(content.to_string().as_bytes()).to_hex().to_string()
+    blake3::hash(content.to_string().as_bytes())
+        .to_hex()
+        .to_string()
 }
 
 fn write_envelope(path: &Path, kind: &str, content: &impl Serialize) -> Result<(), EncryptedError> {
     let content = serde_json::to_value(content).map_err(|error| file_error(path, error))?;
-    let envelope = Envelope { version: VERSION, kind: kind.into(), blake3: content_digest(&content), content };
+    let envelope = Envelope {
+        version: VERSION,
+        kind: kind.into(),
+        blake3: content_digest(&content),
+        content,
+    };
     let text = serde_json::to_string_pretty(&envelope).map_err(|error| file_error(path, error))?;
     crate::files::write_whole(path, text.as_bytes()).map_err(|error| file_error(path, error))
 }
@@ -186,19 +229,32 @@ fn write_envelope(path: &Path, kind: &str, content: &impl Serialize) -> Result<(
 fn read_envelope<T: DeserializeOwned>(path: &Path, kind: &str) -> Result<T, EncryptedError> {
     let mut text = String::new();
     let file = fs::File::open(path).map_err(|error| file_error(path, error))?;
-    let length = file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(|error| file_error(path, error))?;
+    let length = file
+        .take(MAX_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| file_error(path, error))?;
     if length as u64 > MAX_BYTES {
-        return Err(file_error(path, io::Error::other("the file is too large to be one of ours")));
+        return Err(file_error(
+            path,
+            io::Error::other("the file is too large to be one of ours"),
+        ));
     }
-    let envelope: Envelope = serde_json::from_str(&text).map_err(|error| file_error(path, error))?;
+    let envelope: Envelope =
+        serde_json::from_str(&text).map_err(|error| file_error(path, error))?;
     if envelope.version != VERSION || envelope.kind != kind {
         return Err(EncryptedError::File {
             path: path.to_path_buf(),
-            what: format!("this is a {} file of version {}, not a {kind} file of version {VERSION}", envelope.kind, envelope.version),
+            what: format!(
+                "this is a {} file of version {}, not a {kind} file of version {VERSION}",
+                envelope.kind, envelope.version
+            ),
         });
     }
     if content_digest(&envelope.content) != envelope.blake3 {
-        return Err(file_error(path, "the digest does not match: the file was changed or cut short"));
+        return Err(file_error(
+            path,
+            "the digest does not match: the file was changed or cut short",
+        ));
     }
     serde_json::from_value(envelope.content).map_err(|error| file_error(path, error))
 }

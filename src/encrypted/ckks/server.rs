@@ -6,7 +6,7 @@ use std::time::Duration;
 use ckks::{EvaluationKey, Evaluator, Machine, Parameters, SeededSet};
 
 use super::package::ServerPackage;
-use crate::circuit::execute;
+use crate::circuit::execute_while;
 use crate::encrypted::EncryptedError;
 
 /// The owner of the network.
@@ -22,11 +22,19 @@ impl Server {
     pub fn new(package: ServerPackage, key: Option<EvaluationKey>) -> Result<Self, EncryptedError> {
         let parameters = package.parameters()?;
         let evaluator = Evaluator::new(parameters.clone(), key.map(Arc::new))?;
-        Ok(Self { package, parameters, evaluator })
+        Ok(Self {
+            package,
+            parameters,
+            evaluator,
+        })
     }
 
     /// From the bytes of an upload to the bytes of the reply. `observe` is told each layer's time and says whether to go on.
-    pub fn evaluate(&self, upload: &[u8], observe: &mut dyn FnMut(usize, Duration) -> bool) -> Result<Vec<u8>, EncryptedError> {
+    pub fn evaluate(
+        &self,
+        upload: &[u8],
+        observe: &mut dyn FnMut(usize, Duration) -> bool,
+    ) -> Result<Vec<u8>, EncryptedError> {
         let seeded = SeededSet::read(&self.parameters, &mut &upload[..])?;
         let wanted = self.package.circuit.input.len();
         if seeded.features() != wanted {
@@ -44,7 +52,7 @@ impl Server {
                 wanted: format!("2^{:.3}", scale.log2()),
             });
         }
-        let input = seeded.expand(&self.parameters)?;
+        let input = seeded.expand();
         drop(seeded);
         if self.evaluator.level(&input) != self.parameters.max_level() {
             return Err(EncryptedError::Mismatch {
@@ -53,12 +61,15 @@ impl Server {
                 wanted: self.parameters.max_level().to_string(),
             });
         }
-        let mut go_on = true;
-        let output = execute(&self.evaluator, &self.package.circuit, input, &mut |layer, _, time| {
-            go_on = go_on && observe(layer, time);
-            go_on
-        })?;
-        let Some(output) = output else { return Err(EncryptedError::Interrupted) };
+        let output = execute_while(
+            &self.evaluator,
+            &self.package.circuit,
+            input,
+            &mut |layer, _, time| observe(layer, time),
+        )?;
+        let Some(output) = output else {
+            return Err(EncryptedError::Interrupted);
+        };
         let mut bytes = Vec::new();
         output.write(&mut bytes)?;
         Ok(bytes)

@@ -4,13 +4,16 @@
 //! activations are the same code after a convolution and after a dense layer, and a convolution is one matrix product.
 
 mod conv;
+mod kernel;
 mod norm;
 mod polynomial;
 mod pool;
 mod range;
+mod windows;
 
-pub(crate) use conv::{Windows, conv};
-pub(crate) use norm::{batch_norm, fixed_norm};
+pub(crate) use conv::conv;
+pub(crate) use norm::{Moments, batch_norm, fixed_norm};
 pub(crate) use polynomial::{function, polynomial};
 pub(crate) use pool::{avg_pool, max_pool};
 pub(crate) use range::range_penalty;
+pub(crate) use windows::Windows;

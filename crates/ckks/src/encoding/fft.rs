@@ -90,7 +90,10 @@ impl Fft {
 fn reverse_bits(data: &mut [Complex]) {
     let bits = data.len().ilog2();
     for i in 0..data.len() {
-        let j = i.reverse_bits().checked_shr(usize::BITS - bits).unwrap_or(0);
+        let j = i
+            .reverse_bits()
+            .checked_shr(usize::BITS - bits)
+            .unwrap_or(0);
         if i < j {
             data.swap(i, j);
         }
@@ -110,7 +113,10 @@ mod tests {
             let slow = |sign: f64| -> Vec<Complex> {
                 let point = |j: usize| {
                     let angle = |k: usize| sign * 2.0 * PI * (j * k % size) as f64 / size as f64;
-                    let terms = x.iter().enumerate().map(|(k, v)| v.times(Complex::cis(angle(k))));
+                    let terms = x
+                        .iter()
+                        .enumerate()
+                        .map(|(k, v)| v.times(Complex::cis(angle(k))));
                     terms.fold(Complex::ZERO, Complex::plus)
                 };
                 (0..size).map(point).collect()

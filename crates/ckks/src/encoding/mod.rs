@@ -9,18 +9,20 @@ use fft::{Complex, Fft};
 
 /// The embedding of one ring.
 ///
-/// Slot j of the standard ring is the value at `zeta^(4j+1)`, zeta a primitive 2N-th root of unity: those points are one
-/// of every conjugate pair, and one complex transform of size N/2 goes between them and the coefficients,
-/// `sum_k (m_k + i m_(k+N/2)) zeta^k e^(2 pi i jk / (N/2))`. (There are no rotations, so no order of slots is special.)
+/// Slot j of the standard ring is the value at `zeta^(4j+1)`, zeta a primitive 2N-th root of unity:
+/// those points are one of every conjugate pair, and one complex transform of size N/2 goes between
+/// them and the coefficients, `sum_k (m_k + i m_(k+N/2)) zeta^k e^(2 pi i jk / (N/2))`. (There are
+/// no rotations, so no order of slots is special.)
 ///
-/// Slot j of the conjugate-invariant ring is the value at the angle `(2j+1) pi / 2N`, `m_0 + 2 sum m_i cos(..)`, so
-/// encoding is a DCT-II, `m_i = 1/N sum_j z_j cos((2j+1) i pi / 2N)`, done by a complex transform of size N on the
-/// reordered input (Makhoul, IEEE Trans. ASSP 28, 1980).
+/// Slot j of the conjugate-invariant ring is the value at the angle `(2j+1) pi / 2N`, `m_0 + 2 sum
+/// m_i cos(..)`, so encoding is a DCT-II, `m_i = 1/N sum_j z_j cos((2j+1) i pi / 2N)`, done by a
+/// complex transform of size N on the reordered input (Makhoul, IEEE Trans. ASSP 28, 1980).
 pub(crate) struct Encoder {
     ring: Ring,
     degree: usize,
     fft: Fft,
-    /// `e^(i pi k / 2N)` (conjugate-invariant) or `e^(i pi k / N)` (standard) for every point of the transform.
+    /// `e^(i pi k / 2N)` (conjugate-invariant) or `e^(i pi k / N)` (standard) for every point of
+    /// the transform.
     twist: Vec<Complex>,
     buffer: Vec<Complex>,
 }
@@ -40,12 +42,14 @@ impl Encoder {
         }
     }
 
-    /// Coefficients (real, unrounded) of the polynomial with these slot values times `scale`; missing slots are zero.
+    /// Coefficients (real, unrounded) of the polynomial with these slot values times `scale`;
+    /// missing slots are zero.
     pub fn encode(&mut self, values: &[f64], scale: f64, coefficients: &mut [f64]) {
         let points = self.buffer.len();
         self.buffer.fill(Complex::ZERO);
         for (j, &value) in values.iter().enumerate() {
-            self.buffer[self.place(j)] = Complex::new(value, 0.0);
+            let place = self.place(j);
+            self.buffer[place] = Complex::new(value, 0.0);
         }
         self.fft.forward(&mut self.buffer);
         let factor = scale / points as f64;
@@ -90,7 +94,8 @@ impl Encoder {
         }
     }
 
-    /// Where slot j stands in the complex transform: in Makhoul's order even slots rise and odd ones fall.
+    /// Where slot j stands in the complex transform: in Makhoul's order even slots rise and odd
+    /// ones fall.
     fn place(&self, slot: usize) -> usize {
         match self.ring {
             Ring::Standard => slot,
@@ -109,7 +114,11 @@ mod tests {
     const RINGS: [Ring; 2] = [Ring::Standard, Ring::ConjugateInvariant];
 
     fn slots(ring: Ring, degree: usize) -> usize {
-        if ring == Ring::Standard { degree / 2 } else { degree }
+        if ring == Ring::Standard {
+            degree / 2
+        } else {
+            degree
+        }
     }
 
     /// Slot values from the definition of the embedding.
@@ -125,7 +134,9 @@ mod tests {
                 Ring::ConjugateInvariant => {
                     let angle = PI / (2 * degree) as f64 * (2 * j + 1) as f64;
                     let weight = |k| if k == 0 { 1.0 } else { 2.0 };
-                    terms.map(|(k, m)| weight(k) * m * (angle * k as f64).cos()).sum()
+                    terms
+                        .map(|(k, m)| weight(k) * m * (angle * k as f64).cos())
+                        .sum()
                 }
             }
         };
@@ -172,7 +183,9 @@ mod tests {
     fn products_of_slots_are_products_of_polynomials() {
         let degree = 64;
         let polynomial = |seed: usize| -> Vec<f64> {
-            (0..degree).map(|k| ((k * seed) % 17) as f64 - 8.0).collect()
+            (0..degree)
+                .map(|k| ((k * seed) % 17) as f64 - 8.0)
+                .collect()
         };
         let (a, b) = (polynomial(5), polynomial(7));
         // in the conjugate-invariant ring 2 cos x cos y = cos(x+y) + cos(x-y)
@@ -190,11 +203,9 @@ mod tests {
                 }
             }
         }
-        let ring = Ring::ConjugateInvariant;
-        let decoded = [&a, &b, &product].map(|m| slow_decode(ring, m));
-        for j in 0..degree {
-            let expected = decoded[0][j] * decoded[1][j];
-            assert!((decoded[2][j] - expected).abs() < 1e-9 * expected.abs().max(1e4));
+        let [a, b, product] = [&a, &b, &product].map(|m| slow_decode(Ring::ConjugateInvariant, m));
+        for ((a, b), product) in a.iter().zip(&b).zip(&product) {
+            assert!((product - a * b).abs() < 1e-9 * (a * b).abs().max(1e4));
         }
     }
 }

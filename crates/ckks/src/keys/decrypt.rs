@@ -13,8 +13,9 @@ use crate::set::CiphertextSet;
 impl SecretKey {
     /// Decrypts to real values, `[features, slots]` row by row.
     ///
-    /// What comes out contains the noise. Values together with their ciphertexts must not be given to anybody who lacks
-    /// the key: the noise gives the key away (Li and Micciancio, eprint 2020/1533).
+    /// What comes out contains the noise. Values together with their ciphertexts must not be given
+    /// to anybody who lacks the key: the noise gives the key away (Li and Micciancio, eprint
+    /// 2020/1533).
     ///
     /// # Errors
     /// If the ciphertexts were made with another parameter set.
@@ -71,7 +72,8 @@ impl Workspace {
         let last = set.components() - 1;
         set.residues.gather(limb, last, feature, &mut self.phase);
         for component in (0..last).rev() {
-            set.residues.gather(limb, component, feature, &mut self.component);
+            set.residues
+                .gather(limb, component, feature, &mut self.component);
             pointwise::multiply_assign(self.isa, p, &mut self.phase, key.values(limb));
             pointwise::add_assign(self.isa, p, &mut self.phase, &self.component);
         }
@@ -81,8 +83,9 @@ impl Workspace {
 
     /// Coefficients from their residues.
     ///
-    /// Garner's mixed radix with digits centred on zero: `d_0 + d_1 q_0 + d_2 q_0 q_1 + ...`, |d_i| < q_i / 2, is the
-    /// representative of least magnitude itself, and a small one has zeros for its upper digits, so nothing cancels.
+    /// Garner's mixed radix with digits centred on zero: `d_0 + d_1 q_0 + d_2 q_0 q_1 + ...`, |d_i|
+    /// < q_i / 2, is the representative of least magnitude itself, and a small one has zeros for
+    /// its upper digits, so nothing cancels.
     fn compose(&mut self, parameters: &Parameters) {
         for upper in 1..self.limbs.len() {
             let p = parameters.modulus(upper);

@@ -19,13 +19,13 @@ const MAX_COEFFICIENT_BITS: f64 = 49.5;
 impl SecretKey {
     /// Encrypts real values, `[features, values.len() / features]` row by row, at the top level.
     ///
-    /// Slots beyond the values of a feature hold zero. An encryption is `(m + e - a s, a)` with a fresh uniform `a` that
-    /// is kept as a seed.
+    /// Slots beyond the values of a feature hold zero. An encryption is `(m + e - a s, a)` with a
+    /// fresh uniform `a` that is kept as a seed.
     ///
     /// # Errors
-    /// If the values are not a whole number of slots for every feature or more than there are slots, if a value is not
-    /// finite or does not fit the modulus (or 49 bits) at that scale, if the scale is below 1, or if the operating
-    /// system gives no entropy.
+    /// If the values are not a whole number of slots for every feature or more than there are
+    /// slots, if a value is not finite or does not fit the modulus (or 49 bits) at that scale, if
+    /// the scale is below 1, or if the operating system gives no entropy.
     pub fn encrypt(&self, values: &[f64], features: usize, scale: f64) -> Result<SeededSet> {
         let parameters = self.parameters();
         let slots = self.check_values(values, features, scale)?;
@@ -40,8 +40,8 @@ impl SecretKey {
                 work.encode(&values[feature * slots..][..slots], scale);
                 SecretStream::new(&noise, feature).add_errors(parameters.ring(), &mut work.message);
                 for (limb, mut polynomial) in limbs.into_iter().enumerate() {
-                    let mut mask = Mask::new(&seed, feature, limb);
-                    mask.fill(parameters.modulus(limb), &mut work.mask);
+                    let mut mask = Mask::new(&seed, feature, limb, parameters.modulus(limb));
+                    mask.fill(&mut work.mask);
                     work.encrypt(limb);
                     polynomial[0].scatter(&work.residues);
                 }

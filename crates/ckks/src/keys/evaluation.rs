@@ -14,8 +14,9 @@ use crate::residues::{BLOCK, Block};
 use crate::sampling::{Mask, SecretStream, Seed, public_seed, secret_seed};
 use crate::wire::{Kind, ObjectReader, ObjectWriter};
 
-/// A relinearisation key: for every prime q_j of the chain an encryption, under s and modulo all primes and the special
-/// prime P, of `P g_j s^2`, where g_j is 1 modulo q_j and 0 modulo every other prime.
+/// A relinearisation key: for every prime q_j of the chain an encryption, under s and modulo all
+/// primes and the special prime P, of `P g_j s^2`, where g_j is 1 modulo q_j and 0 modulo every
+/// other prime.
 ///
 /// It is public: the evaluator has it, and it decrypts nothing.
 #[derive(Clone)]
@@ -121,8 +122,8 @@ impl EvaluationKey {
     /// Reads a key.
     ///
     /// # Errors
-    /// If reading fails, if the parameters have no special prime, or if the input is anything but a whole, unaltered
-    /// evaluation key of these parameters.
+    /// If reading fails, if the parameters have no special prime, or if the input is anything but a
+    /// whole, unaltered evaluation key of these parameters.
     pub fn read(parameters: &Parameters, reader: &mut impl Read) -> Result<Self> {
         let special = parameters.special_index()?;
         let degree = parameters.ring_degree();
@@ -150,7 +151,7 @@ impl EvaluationKey {
 
 fn mask(parameters: &Parameters, seed: &Seed, digit: usize, prime: usize) -> Vec<u64> {
     let mut a = vec![0; parameters.ring_degree()];
-    Mask::new(seed, digit, prime).fill(parameters.modulus(prime), &mut a);
+    Mask::new(seed, digit, prime, parameters.modulus(prime)).fill(&mut a);
     a
 }
 

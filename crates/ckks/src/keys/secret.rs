@@ -75,7 +75,8 @@ impl SecretKey {
     /// Reads a key.
     ///
     /// # Errors
-    /// If reading fails, or the input is anything but a whole, unaltered secret key of these parameters.
+    /// If reading fails, or the input is anything but a whole, unaltered secret key of these
+    /// parameters.
     pub fn read(parameters: &Parameters, reader: &mut impl Read) -> Result<Self> {
         let mut object = ObjectReader::begin(reader, Kind::SecretKey, parameters)?;
         let mut bytes = Zeroizing::new(vec![0; parameters.ring_degree()]);
@@ -85,7 +86,10 @@ impl SecretKey {
             return Err(WireError::Secret.into());
         }
         let coefficients = bytes.iter().map(|&byte| byte as i8 - 1).collect();
-        Ok(Self::from_coefficients(parameters, Zeroizing::new(coefficients)))
+        Ok(Self::from_coefficients(
+            parameters,
+            Zeroizing::new(coefficients),
+        ))
     }
 }
 

@@ -21,7 +21,8 @@ pub struct Convolution {
     pub width: usize,
 }
 
-/// The geometry of a pooling layer without padding. The map sums; dividing is the next layer's business.
+/// The geometry of a pooling layer without padding. The map sums; dividing is the next layer's
+/// business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SumPool {
     /// Channels, in and out.
@@ -73,8 +74,11 @@ impl Convolution {
         let mut gather = Vec::new();
         for (y, x) in (0..rows).flat_map(|y| (0..columns).map(move |x| (y, x))) {
             for channel in 0..self.in_channels {
-                for (ky, kx) in (0..self.kernel).flat_map(|ky| (0..self.kernel).map(move |kx| (ky, kx))) {
-                    // a row or column in the padding wraps to a huge number and fails the comparison
+                for (ky, kx) in
+                    (0..self.kernel).flat_map(|ky| (0..self.kernel).map(move |kx| (ky, kx)))
+                {
+                    // a row or column in the padding wraps to a huge number and fails the
+                    // comparison
                     let row = (y * self.stride + ky).wrapping_sub(self.padding);
                     let column = (x * self.stride + kx).wrapping_sub(self.padding);
                     let inside = row < self.height && column < self.width;
@@ -98,7 +102,8 @@ impl LinearMap {
         Self::new(inputs, outputs, inputs, outputs, weights, gather)
     }
 
-    /// A convolution; inputs are `[channel, y, x]`, `weights` is `[out_channels, in_channels, kernel, kernel]`.
+    /// A convolution; inputs are `[channel, y, x]`, `weights` is `[out_channels, in_channels,
+    /// kernel, kernel]`.
     ///
     /// # Errors
     /// If the kernel does not fit, and as [`LinearMap::new`].
@@ -111,9 +116,20 @@ impl LinearMap {
             .saturating_mul(shape.height.saturating_mul(shape.width));
         check_size("inputs", inputs)?;
         let taps = shape.in_channels * shape.kernel * shape.kernel;
-        check_length("weights", shape.out_channels.saturating_mul(taps), weights.len())?;
+        check_length(
+            "weights",
+            shape.out_channels.saturating_mul(taps),
+            weights.len(),
+        )?;
         let outputs = shape.out_channels * rows * columns;
-        Self::new(inputs, outputs, taps, shape.out_channels, weights, shape.gather()?)
+        Self::new(
+            inputs,
+            outputs,
+            taps,
+            shape.out_channels,
+            weights,
+            shape.gather()?,
+        )
     }
 
     /// Window sums, each channel for itself; inputs are `[channel, y, x]`.
@@ -141,7 +157,13 @@ impl LinearMap {
         let groups: Result<Vec<Group>, LinearMapError> = (0..shape.channels)
             .map(|channel| {
                 let shifted = gather.iter().map(|&index| index + (channel * area) as u32);
-                Group::new(channel * rows * columns, 1, taps, vec![1; taps], shifted.collect())
+                Group::new(
+                    channel * rows * columns,
+                    1,
+                    taps,
+                    vec![1; taps],
+                    shifted.collect(),
+                )
             })
             .collect();
         Self::from_groups(inputs, shape.channels * rows * columns, groups?)
@@ -166,10 +188,16 @@ mod tests {
                             for kx in 0..shape.kernel {
                                 let r = (y * shape.stride + ky) as i64 - shape.padding as i64;
                                 let c = (x * shape.stride + kx) as i64 - shape.padding as i64;
-                                if r < 0 || c < 0 || r >= shape.height as i64 || c >= shape.width as i64 {
+                                if r < 0
+                                    || c < 0
+                                    || r >= shape.height as i64
+                                    || c >= shape.width as i64
+                                {
                                     continue;
                                 }
-                                let w = ((o * shape.in_channels + i) * shape.kernel + ky) * shape.kernel + kx;
+                                let w = ((o * shape.in_channels + i) * shape.kernel + ky)
+                                    * shape.kernel
+                                    + kx;
                                 let v = (i * shape.height + r as usize) * shape.width + c as usize;
                                 sum += i64::from(weights[w]) * input[v];
                             }
@@ -197,7 +225,10 @@ mod tests {
             let weights: Vec<i16> = (0..54).map(|i| (i * 7 % 23) - 11).collect();
             let input: Vec<i64> = (0..60).map(|i| (i * 31 % 101) - 50).collect();
             let map = LinearMap::convolution(&shape, weights.clone()).unwrap();
-            assert_eq!(map.apply(&input).unwrap(), slow_convolution(&shape, &weights, &input));
+            assert_eq!(
+                map.apply(&input).unwrap(),
+                slow_convolution(&shape, &weights, &input)
+            );
         }
     }
 
@@ -229,21 +260,40 @@ mod tests {
         };
         let map = LinearMap::sum_pool(&shape).unwrap();
         let input: Vec<i64> = (0..32).collect();
-        assert_eq!(map.apply(&input).unwrap(), [10, 18, 42, 50, 74, 82, 106, 114]);
+        assert_eq!(
+            map.apply(&input).unwrap(),
+            [10, 18, 42, 50, 74, 82, 106, 114]
+        );
         assert_eq!(map.groups().len(), 2);
     }
 
     #[test]
     fn maps_that_do_not_add_up_are_refused() {
         let dense = |weights| LinearMap::dense(3, 2, weights);
-        assert!(matches!(dense(vec![1; 5]), Err(LinearMapError::Length { .. })));
+        assert!(matches!(
+            dense(vec![1; 5]),
+            Err(LinearMapError::Length { .. })
+        ));
         let gather = LinearMap::new(3, 1, 2, 1, vec![1, 1], vec![0, 3]);
-        assert!(matches!(gather, Err(LinearMapError::Gather { index: 3, .. })));
+        assert!(matches!(
+            gather,
+            Err(LinearMapError::Gather { index: 3, .. })
+        ));
         let missing = LinearMap::new(3, 2, 2, 1, vec![1, 1], vec![0, 1]);
-        assert!(matches!(missing, Err(LinearMapError::Coverage { output: 1, times: 0, .. })));
+        assert!(matches!(
+            missing,
+            Err(LinearMapError::Coverage {
+                output: 1,
+                times: 0,
+                ..
+            })
+        ));
         let group = |start| Group::new(start, 1, 1, vec![1], vec![0]).unwrap();
         let twice = LinearMap::from_groups(1, 2, vec![group(0), group(0)]);
-        assert!(matches!(twice, Err(LinearMapError::Coverage { times: 2, .. })));
+        assert!(matches!(
+            twice,
+            Err(LinearMapError::Coverage { times: 2, .. })
+        ));
         let wide = LinearMap::new(1, 1, 4096, 1, vec![i16::MIN; 4096], vec![0; 4096]);
         assert!(matches!(wide, Err(LinearMapError::RowSum { .. })));
         let kernel = Convolution {
@@ -257,6 +307,9 @@ mod tests {
         };
         let window = LinearMap::convolution(&kernel, vec![1; 25]);
         assert!(matches!(window, Err(LinearMapError::Window { .. })));
-        assert!(matches!(LinearMap::dense(0, 2, vec![]), Err(LinearMapError::Size { .. })));
+        assert!(matches!(
+            LinearMap::dense(0, 2, vec![]),
+            Err(LinearMapError::Size { .. })
+        ));
     }
 }

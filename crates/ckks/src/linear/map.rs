@@ -7,9 +7,9 @@ pub const PADDING: u32 = u32::MAX;
 
 /// Largest sum of absolute weights that one output may have.
 ///
-/// The residue kernels hold a residue as digits of at most 25 bits and add products of digits and weights
-/// in 51 bits, exactly; this bound is what makes that impossible to overflow. It is reached by 32,768 taps
-/// at the full size of a 13-bit weight.
+/// The residue kernels hold a residue as digits of at most 25 bits and add products of digits and
+/// weights in 51 bits, exactly; this bound is what makes that impossible to overflow. It is reached
+/// by 32,768 taps at the full size of a 13-bit weight.
 pub const MAX_ABS_ROW_SUM: i64 = (1 << 27) - 1;
 
 /// Most inputs or outputs of a map, and most taps of a group.
@@ -62,7 +62,9 @@ pub enum LinearMapError {
         times: usize,
     },
     /// The weights of one output are too large together.
-    #[error("linear map: group {group}, row {row}: the absolute weights sum to {sum}, over {maximum}")]
+    #[error(
+        "linear map: group {group}, row {row}: the absolute weights sum to {sum}, over {maximum}"
+    )]
     RowSum {
         /// The group.
         group: usize,
@@ -105,7 +107,8 @@ impl Group {
     /// `weights` is `[rows, taps]`, `gather` is `[positions, taps]` with [`PADDING`] for a zero.
     ///
     /// # Errors
-    /// If a size is zero or a list has the wrong length. Indices are checked by [`LinearMap::from_groups`].
+    /// If a size is zero or a list has the wrong length. Indices are checked by
+    /// [`LinearMap::from_groups`].
     pub fn new(
         out_start: usize,
         rows: usize,
@@ -179,8 +182,8 @@ impl Group {
 
 /// An integer linear map from `inputs` features to `outputs` features.
 ///
-/// It is a list of [`Group`]s that together write every output once. Outputs of the layer constructors are
-/// laid out `[channel, y, x]`.
+/// It is a list of [`Group`]s that together write every output once. Outputs of the layer
+/// constructors are laid out `[channel, y, x]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "UncheckedMap")]
 pub struct LinearMap {
@@ -226,8 +229,9 @@ impl LinearMap {
     /// A map of several groups.
     ///
     /// # Errors
-    /// If a size is out of range, a list has the wrong length, an index names no input, an output is not
-    /// written exactly once, or the weights of an output sum (absolutely) over [`MAX_ABS_ROW_SUM`].
+    /// If a size is out of range, a list has the wrong length, an index names no input, an output
+    /// is not written exactly once, or the weights of an output sum (absolutely) over
+    /// [`MAX_ABS_ROW_SUM`].
     pub fn from_groups(
         inputs: usize,
         outputs: usize,
@@ -274,7 +278,8 @@ impl LinearMap {
         self.check_coverage(written)
     }
 
-    /// Groups write ranges: sorted by their start, the ranges have to follow each other without gap or overlap.
+    /// Groups write ranges: sorted by their start, the ranges have to follow each other without gap
+    /// or overlap.
     fn check_coverage(&self, written: usize) -> Result<(), LinearMapError> {
         let mut ranges: Vec<(usize, usize)> = self
             .groups
@@ -344,6 +349,8 @@ impl LinearMap {
     }
 
     /// The map on clear integers: one value per input feature in, one per output feature out.
+    ///
+    /// Magnitudes times [`max_abs_row_sum`](Self::max_abs_row_sum) have to fit an `i64`.
     ///
     /// # Errors
     /// If the number of values is not [`inputs`](Self::inputs).

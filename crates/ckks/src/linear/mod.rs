@@ -3,6 +3,7 @@
 mod build;
 mod kernel;
 mod map;
+mod vector;
 
 pub use build::{Convolution, SumPool};
 pub(crate) use kernel::{PreparedMap, Scratch};

@@ -12,7 +12,8 @@ struct Floats {
     products: Cell<usize>,
 }
 
-/// Primes of different sizes, so that scales have to be followed exactly. The last is dropped first.
+/// Primes of different sizes, so that scales have to be followed exactly. The last is dropped
+/// first.
 const PRIMES: [f64; 6] = [1e15, 1.1e12, 0.9e12, 1.3e12, 1.2e12, 0.8e12];
 const SCALE: f64 = 1.05e12;
 
@@ -57,13 +58,20 @@ impl Machine for Floats {
     }
     fn add_constants(&self, mut v: Value, constants: &[f64]) -> Result<Value, Fault> {
         let constants = per_feature(constants, v.values.len())?;
-        v.values.iter_mut().zip(constants).for_each(|(v, c)| *v += c);
+        v.values
+            .iter_mut()
+            .zip(constants)
+            .for_each(|(v, c)| *v += c);
         Ok(v)
     }
     fn multiply_constants(&self, v: &Value, constants: &[f64], scale: f64) -> Result<Value, Fault> {
         let constants = per_feature(constants, v.values.len())?;
         let values = v.values.iter().zip(constants).map(|(v, c)| v * c).collect();
-        Ok(Value { level: v.level, scale, values })
+        Ok(Value {
+            level: v.level,
+            scale,
+            values,
+        })
     }
     fn add(&self, mut a: Value, b: &Value) -> Result<Value, Fault> {
         if a.level != b.level {
@@ -72,7 +80,10 @@ impl Machine for Floats {
         if !scales_agree(a.scale, b.scale) {
             return Err(Fault::Scale(a.scale, b.scale));
         }
-        a.values.iter_mut().zip(&b.values).for_each(|(a, b)| *a += b);
+        a.values
+            .iter_mut()
+            .zip(&b.values)
+            .for_each(|(a, b)| *a += b);
         Ok(a)
     }
     fn square(&self, v: &Value) -> Result<Value, Fault> {
@@ -81,7 +92,11 @@ impl Machine for Floats {
     fn multiply(&self, a: &Value, b: &Value) -> Result<Value, Fault> {
         self.products.set(self.products.get() + 1);
         let values = a.values.iter().zip(&b.values).map(|(a, b)| a * b).collect();
-        Ok(Value { level: a.level.min(b.level), scale: a.scale * b.scale, values })
+        Ok(Value {
+            level: a.level.min(b.level),
+            scale: a.scale * b.scale,
+            values,
+        })
     }
     fn rescale(&self, mut v: Value) -> Result<Value, Fault> {
         v.scale /= PRIMES[v.level];
@@ -98,7 +113,11 @@ impl Machine for Floats {
 
 fn evaluate(p: &MonicPolynomial, values: Vec<f64>, level: usize) -> (Result<Value, Fault>, usize) {
     let machine = Floats::default();
-    let x = Value { level, scale: SCALE, values };
+    let x = Value {
+        level,
+        scale: SCALE,
+        values,
+    };
     let result = evaluate_polynomial(&machine, &x, p);
     (result, machine.products.get())
 }
@@ -158,7 +177,12 @@ fn depth_is_the_ceiling_of_the_logarithm() {
 fn the_number_of_products_stays_small() {
     let dense = |degree: usize| {
         let lower = (0..degree).map(|k| if k == 0 { vec![] } else { vec![0.5] });
-        evaluate(&MonicPolynomial::new(degree, lower.collect()).unwrap(), vec![0.3], 5).1
+        evaluate(
+            &MonicPolynomial::new(degree, lower.collect()).unwrap(),
+            vec![0.3],
+            5,
+        )
+        .1
     };
     let counts: Vec<usize> = (1..=10).map(dense).collect();
     assert_eq!(counts, [0, 1, 2, 2, 4, 4, 5, 5, 6, 6]);
@@ -174,12 +198,24 @@ fn the_number_of_products_stays_small() {
 fn polynomials_that_make_no_sense_are_refused() {
     let new = MonicPolynomial::new;
     assert_eq!(new(0, vec![]), Err(PolynomialError::Degree { degree: 0 }));
-    assert!(matches!(new(17, vec![vec![]; 17]), Err(PolynomialError::Degree { .. })));
-    assert!(matches!(new(2, vec![vec![]]), Err(PolynomialError::Length { .. })));
+    assert!(matches!(
+        new(17, vec![vec![]; 17]),
+        Err(PolynomialError::Degree { .. })
+    ));
+    assert!(matches!(
+        new(2, vec![vec![]]),
+        Err(PolynomialError::Length { .. })
+    ));
     let constant = new(2, vec![vec![0.0, 1.0], vec![]]);
-    assert!(matches!(constant, Err(PolynomialError::ConstantTerm { .. })));
+    assert!(matches!(
+        constant,
+        Err(PolynomialError::ConstantTerm { .. })
+    ));
     let nan = new(2, vec![vec![], vec![f64::NAN]]);
-    assert!(matches!(nan, Err(PolynomialError::NotFinite { power: 1, .. })));
+    assert!(matches!(
+        nan,
+        Err(PolynomialError::NotFinite { power: 1, .. })
+    ));
     let ragged = new(3, vec![vec![], vec![1.0, 2.0], vec![1.0, 2.0, 3.0]]);
     assert!(matches!(ragged, Err(PolynomialError::Features { .. })));
 }

@@ -1,0 +1,85 @@
+//! Rescaling: division by the last prime, rounded.
+
+use rayon::prelude::*;
+
+use super::{Evaluator, check_scale};
+use crate::error::{Error, Result};
+use crate::pointwise;
+use crate::residues::PolynomialMut;
+use crate::set::CiphertextSet;
+
+impl Evaluator {
+    /// `(c - [c]_q) / q` with `[c]_q` in [-q/2, q/2]: the nearest integer polynomial. Only the
+    /// dropped limb leaves the evaluation domain; what it subtracts is transformed forward for
+    /// every prime that stays.
+    pub(super) fn rescale_set(&self, mut v: CiphertextSet) -> Result<CiphertextSet> {
+        let operation = "rescale";
+        self.check_parameters(&v, operation)?;
+        let last = v.level();
+        if last == 0 {
+            return Err(Error::NoLevelLeft { operation });
+        }
+        let prime = self.parameters.primes()[last];
+        let scale = check_scale(operation, v.scale / prime as f64)?;
+        let polynomials = v.residues.by_feature().into_par_iter();
+        polynomials.for_each_init(
+            || Workspace::new(self),
+            |work, mut limbs| {
+                let Some(dropped) = limbs.pop() else { return };
+                for (component, dropped) in dropped.iter().enumerate() {
+                    work.take_remainder(last, dropped);
+                    for (limb, components) in limbs.iter_mut().enumerate() {
+                        work.divide(last, limb, &mut components[component]);
+                    }
+                }
+            },
+        );
+        v.residues.truncate(last - 1);
+        v.scale = scale;
+        Ok(v)
+    }
+}
+
+/// One thread's buffers.
+struct Workspace<'a> {
+    evaluator: &'a Evaluator,
+    values: Vec<u64>,
+    remainder: Vec<i64>,
+    polynomial: Vec<u64>,
+    fold: Vec<u64>,
+}
+
+impl<'a> Workspace<'a> {
+    fn new(evaluator: &'a Evaluator) -> Self {
+        let degree = evaluator.parameters.ring_degree();
+        Self {
+            evaluator,
+            values: vec![0; degree],
+            remainder: vec![0; degree],
+            polynomial: vec![0; degree],
+            fold: Vec::new(),
+        }
+    }
+
+    fn take_remainder(&mut self, last: usize, dropped: &PolynomialMut<'_>) {
+        let transform = self.evaluator.parameters.transform(last);
+        dropped.gather(&mut self.values);
+        transform.inverse(&mut self.values, &mut self.fold);
+        let p = transform.modulus();
+        pointwise::centre(self.evaluator.isa, p, &self.values, &mut self.remainder);
+    }
+
+    fn divide(&mut self, last: usize, limb: usize, target: &mut PolynomialMut<'_>) {
+        let Evaluator {
+            parameters, isa, ..
+        } = self.evaluator;
+        let transform = parameters.transform(limb);
+        let p = transform.modulus();
+        pointwise::reduce(*isa, p, &self.remainder, &mut self.polynomial);
+        transform.forward(&mut self.polynomial, &mut self.fold);
+        let inverse = parameters.inverse(last, limb);
+        target.update(&self.polynomial, |block, remainder| {
+            pointwise::subtract_scale(*isa, p, &mut block.0, remainder, inverse);
+        });
+    }
+}

@@ -1,0 +1,183 @@
+//! The first run of the planner: which primes a circuit needs in one ring.
+
+use super::error::CircuitError;
+use super::planning::{Demand, Planner};
+use super::types::{Circuit, CircuitLayer};
+use super::walk::{input_bound, walk};
+use ckks::{Parameters, ParametersLiteral, Ring};
+
+/// Sizes of primes in bits: the transforms are right below 2^50.
+const PRIME_BITS: (u32, u32) = (20, 50);
+/// Bits kept free between twice the largest planned integer and the modulus, for noise and for primes slightly below their size.
+/// The margin on the measured ranges, [`super::RANGE_MARGIN`], comes on top.
+const HEADROOM_BITS: f64 = 1.0;
+
+/// Whether a ring holds the circuit.
+pub(super) enum Choice {
+    /// With these primes, and log2 of this scale.
+    Fits(Parameters, f64),
+    TooLarge {
+        log_qp: f64,
+    },
+}
+
+/// The parameters for one ring, and log2 of the scale with them.
+pub(super) fn choose_parameters(
+    circuit: &Circuit,
+    scale_bits: u32,
+    ring: Ring,
+    log_n: u32,
+    admitted: f64,
+) -> Result<Choice, CircuitError> {
+    let smallest = smallest_prime_bits(ring, log_n);
+    let mut log_qp = f64::INFINITY;
+    // Where the choice does not settle, or there are too few primes, larger ones help: there are more of them, nearer to their size.
+    for smallest in (smallest..PRIME_BITS.1).step_by(3).take(5) {
+        let scale = f64::from(scale_bits).max(smallest_scale_bits(circuit, smallest));
+        match settle(circuit, scale, ring, log_n, smallest, admitted)? {
+            Settled::Yes(parameters) => return Ok(Choice::Fits(parameters, scale)),
+            Settled::No => {}
+            Settled::TooLarge(bits) => {
+                log_qp = bits;
+                break;
+            }
+        }
+    }
+    Ok(Choice::TooLarge { log_qp })
+}
+
+/// How the choice of primes ended.
+enum Settled {
+    Yes(Parameters),
+    No,
+    /// log2 of the modulus that it would take.
+    TooLarge(f64),
+}
+
+/// Chooses primes until the choice stays. Small primes fall short of their size by several percent, every square doubles what a scale is
+/// off, and what it is off by decides the primes after it: so the choice is made again, on the primes found.
+fn settle(
+    circuit: &Circuit,
+    scale_bits: f64,
+    ring: Ring,
+    log_n: u32,
+    smallest: u32,
+    admitted: f64,
+) -> Result<Settled, CircuitError> {
+    const ROUNDS: usize = 10;
+    let mut found: Option<Parameters> = None;
+    for _ in 0..ROUNDS {
+        let sizes = (smallest, PRIME_BITS.1);
+        let prime_bits = choose_primes(circuit, scale_bits, sizes, found.as_ref())?;
+        let (special_bits, log_qp) =
+            special_prime(&prime_bits, circuit.multiplicative_depth(), admitted);
+        if log_qp > admitted {
+            return Ok(Settled::TooLarge(log_qp));
+        }
+        let literal = ParametersLiteral {
+            ring,
+            log_n,
+            prime_bits,
+            special_bits,
+        };
+        found = match found {
+            Some(found) if *found.literal() == literal => return Ok(Settled::Yes(found)),
+            _ => match Parameters::new(literal) {
+                Ok(parameters) => Some(parameters),
+                Err(ckks::Error::PrimeNotFound { .. }) => return Ok(Settled::No),
+                Err(error) => return Err(error.into()),
+            },
+        };
+    }
+    Ok(Settled::No)
+}
+
+/// The smallest scale, log2, that rescaling can keep up with the smallest primes there are. A square or a product of scales s and t goes down
+/// by a prime to about s again, if the other factor has the bits of a prime. A linear layer before the activation gives its output three
+/// bits or more; from degree 4 on, values that were brought back are multiplied with each other, and sizes are rounded.
+fn smallest_scale_bits(circuit: &Circuit, smallest_prime: u32) -> f64 {
+    let smallest_prime = f64::from(smallest_prime);
+    let of = |layer: &CircuitLayer| match layer {
+        CircuitLayer::Linear(_) => 0.0,
+        CircuitLayer::Polynomial(layer) => match layer.polynomial.degree() {
+            2 => smallest_prime - 6.0,
+            3 => smallest_prime - 3.0,
+            _ => smallest_prime + 2.0,
+        },
+    };
+    circuit.layers.iter().map(of).fold(0.0, f64::max)
+}
+
+/// The special prime's size (none without products) and the bits of the whole modulus. It must not be smaller than any digit of the key;
+/// a larger one makes less noise and takes the room that is left.
+fn special_prime(prime_bits: &[u32], depth: usize, admitted: f64) -> (Option<u32>, f64) {
+    let log_q: f64 = prime_bits.iter().map(|bits| f64::from(*bits)).sum();
+    if depth == 0 {
+        return (None, log_q);
+    }
+    let least = prime_bits.iter().max().copied().unwrap_or(0);
+    let room = (admitted - log_q).clamp(f64::from(least), f64::from(PRIME_BITS.1));
+    (Some(room as u32), log_q + room.floor())
+}
+
+/// The smallest size at which a ring has a fair number of primes: they are 1 modulo 2N (4N), and about one in `bits` of those is prime.
+fn smallest_prime_bits(ring: Ring, log_n: u32) -> u32 {
+    let modulo_bits = log_n
+        + if ring == Ring::ConjugateInvariant {
+            2
+        } else {
+            1
+        };
+    PRIME_BITS.0.max(modulo_bits + 8)
+}
+
+/// First run: sizes of the primes, the last one left first. `found`: primes of an earlier choice, to be used where the sizes agree.
+fn choose_primes(
+    circuit: &Circuit,
+    scale_bits: f64,
+    sizes: (u32, u32),
+    found: Option<&Parameters>,
+) -> Result<Vec<u32>, CircuitError> {
+    let top = circuit.multiplicative_depth();
+    let known = found.map_or(Vec::new(), |found| {
+        let bits = found.literal().prime_bits.iter().copied();
+        let chain: Vec<(u32, u64)> = bits.zip(found.primes().iter().copied()).collect();
+        // The circuit's own levels are the last ones; what lies below the first of them is the bottom.
+        chain
+            .get(found.max_level().saturating_sub(top)..)
+            .unwrap_or_default()
+            .to_vec()
+    });
+    let planner = Planner::open(scale_bits, sizes, known, top);
+    let input = planner.input(
+        circuit.input.len(),
+        top,
+        scale_bits.exp2(),
+        input_bound(circuit),
+    );
+    let output = walk(&planner, circuit, input, &mut |_, _| {})?;
+    let (chosen, demands) = planner.chosen(output.level);
+    let mut chain = bottom_primes(&chosen, output.level, &demands, sizes);
+    chain.extend(chosen);
+    Ok(chain)
+}
+
+/// The primes that stay to the end: one, or as few as hold what is demanded beyond the primes above them.
+fn bottom_primes(chosen: &[u32], bottom: usize, demands: &[Demand], sizes: (u32, u32)) -> Vec<u32> {
+    let above = |level: usize| -> f64 {
+        chosen
+            .iter()
+            .take(level.saturating_sub(bottom))
+            .map(|bits| f64::from(*bits))
+            .sum()
+    };
+    let wanted = demands
+        .iter()
+        .map(|demand| demand.bits - above(demand.level))
+        .fold(0.0, f64::max);
+    // A hostile circuit may want any number of bits; far past every table is far enough.
+    let wanted = (wanted + HEADROOM_BITS).min(1e4);
+    let count = (wanted / f64::from(sizes.1)).ceil().max(1.0);
+    let size = (wanted / count).ceil().max(f64::from(sizes.0));
+    vec![size as u32; count as usize]
+}

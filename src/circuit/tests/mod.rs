@@ -1,0 +1,9 @@
+//! The circuit as a whole: folded, planned, simulated, written and read.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod ciphertexts;
+mod files;
+mod folding;
+mod planning;
+mod simulation;

@@ -1,0 +1,126 @@
+//! What a run's report is told: the stages' results in the report's own terms.
+
+use serde::Serialize;
+
+use super::run::Made;
+use crate::data::Dataset;
+use crate::model::{PreActivation, TrainedLayer};
+use crate::report::{ActivationPlot, PlanRow, RunReport, SAMPLES, Sample};
+use crate::results::{LayerRow, Manifest, PredictionTable, Summary};
+use crate::spec::Experiment;
+
+/// `ranges.json`: what flowed into the activations.
+#[derive(Debug, Serialize)]
+pub(super) struct Ranges<'a> {
+    train: &'a [PreActivation],
+    test: &'a [PreActivation],
+}
+
+/// The pre-activations of both splits.
+pub(super) fn ranges(made: &Made) -> Ranges<'_> {
+    Ranges {
+        train: &made.train_ranges,
+        test: &made.test_ranges,
+    }
+}
+
+/// The rows of `layers.csv`; none where nothing was encrypted.
+pub(super) fn layer_rows(made: &Made) -> Vec<LayerRow> {
+    made.encrypted
+        .as_ref()
+        .map(|record| record.layers.clone())
+        .unwrap_or_default()
+}
+
+/// Everything that tables, charts and pages are made from, but the tables on disk.
+pub(super) struct Told {
+    pub summary: Summary,
+    pub manifest: Manifest,
+    pub table: PredictionTable,
+    pub layers: Vec<LayerRow>,
+    pub spec: String,
+}
+
+/// The report of a run.
+pub(super) fn report(
+    experiment: &Experiment,
+    made: &Made,
+    dataset: &Dataset,
+    told: &Told,
+) -> RunReport {
+    RunReport {
+        summary: told.summary.clone(),
+        manifest: told.manifest.clone(),
+        epochs: made.epochs.clone(),
+        layers: told.layers.clone(),
+        plan: plan_rows(made),
+        activations: activations(experiment, made),
+        misclassified: misclassified(dataset, &told.table),
+        predictions: told.table.clone(),
+        class_names: dataset.class_names.clone(),
+        watermark: None,
+        spec_toml: told.spec.clone(),
+    }
+}
+
+fn plan_rows(made: &Made) -> Vec<PlanRow> {
+    let Some(record) = &made.encrypted else {
+        return Vec::new();
+    };
+    let images = usize::try_from(record.timing.images).unwrap_or(usize::MAX);
+    let whole = made.plan.evaluate_seconds(images, record.timing.threads);
+    made.plan
+        .layers
+        .iter()
+        .map(|layer| PlanRow {
+            name: layer.name.clone(),
+            level: layer.level,
+            bound_bits: layer.bound_bits,
+            // Every layer's share of the whole prediction, which knows batches and threads.
+            predicted_seconds: whole * layer.seconds
+                / made.plan.core_seconds.max(f64::MIN_POSITIVE),
+        })
+        .collect()
+}
+
+fn activations(experiment: &Experiment, made: &Made) -> Vec<ActivationPlot> {
+    let mut plots = Vec::new();
+    for (index, layer) in made.network.layers.iter().enumerate() {
+        let TrainedLayer::Polynomial {
+            degree,
+            coefficients,
+            ..
+        } = layer
+        else {
+            continue;
+        };
+        let Some(measured) = made.test_ranges.iter().find(|range| range.layer == index) else {
+            continue;
+        };
+        plots.push(ActivationPlot {
+            name: format!("activation {}", plots.len() + 1),
+            function: experiment.activation.function,
+            interval: experiment.activation.interval,
+            polynomials: coefficients
+                .chunks_exact(degree + 1)
+                .map(|row| row.iter().map(|&value| f64::from(value)).collect())
+                .collect(),
+            measured: measured.clone(),
+        });
+    }
+    plots
+}
+
+fn misclassified(dataset: &Dataset, table: &PredictionTable) -> Vec<Sample> {
+    RunReport::misclassified_indices(table)
+        .into_iter()
+        .take(SAMPLES)
+        .map(|(index, label, predicted)| Sample {
+            index,
+            label,
+            predicted,
+            shape: dataset.test.shape,
+            pixels: dataset.test.image(index).to_vec(),
+        })
+        .collect()
+}

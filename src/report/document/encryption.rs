@@ -1,0 +1,222 @@
+//! What was encrypted, with what, how long it took and how large it is.
+
+use super::{Block, NONE, Section, Table};
+use crate::report::{RunReport, format};
+use crate::results::{EncryptionSummary, LayerRow, Summary};
+
+/// `1 thread`, `2 threads`.
+pub(super) fn threads(threads: usize) -> String {
+    if threads == 1 {
+        "1 thread".to_owned()
+    } else {
+        format!("{threads} threads")
+    }
+}
+
+/// Security, times, sizes, layers and the error of the logits; nothing where nothing was encrypted or simulated.
+pub(super) fn section(report: &RunReport) -> Option<Section> {
+    let mut blocks = Vec::new();
+    if let Some(encryption) = &report.summary.encryption {
+        blocks.push(Block::Facts(parameters(encryption)));
+        blocks.push(Block::Table(times(&report.summary)));
+        blocks.push(Block::Table(sizes(&report.summary, encryption)));
+    }
+    blocks.push(Block::Chart(
+        "layers",
+        "Length: time. Squares: primes of the ciphertext modulus that are left.".to_owned(),
+    ));
+    if !report.layers.is_empty() {
+        blocks.push(Block::Table(layers(report)));
+    }
+    blocks.push(Block::Chart(
+        "logit_error",
+        "Left: every logit against its plain value; the dashed line is equality. Right: sizes of the differences. A prediction can \
+         change only where an error exceeds half the margin between the two largest logits: the further left of the margins the errors \
+         lie, the safer."
+            .to_owned(),
+    ));
+    let judged = RunReport::judged(&report.predictions);
+    matches!(judged, Some("encrypted" | "simulated")).then(|| Section {
+        title: "Encrypted evaluation".to_owned(),
+        blocks,
+    })
+}
+
+fn parameters(encryption: &EncryptionSummary) -> Vec<(String, String)> {
+    let fact = |name: &str, value: String| (name.to_owned(), value);
+    vec![
+        fact(
+            "Scheme",
+            format!("{} (backend {})", encryption.scheme, encryption.backend),
+        ),
+        fact(
+            "Security",
+            format!(
+                "{} bit, {}",
+                encryption.security_bits, encryption.security_source
+            ),
+        ),
+        fact(
+            "Ring",
+            format!(
+                "{}, degree {}",
+                encryption.ring,
+                format::count(encryption.ring_degree as u64)
+            ),
+        ),
+        fact(
+            "Slots",
+            format!(
+                "{} images in a ciphertext",
+                format::count(encryption.slots as u64)
+            ),
+        ),
+        fact(
+            "Modulus",
+            format!(
+                "{} bit for ciphertexts, {} bit with the special primes",
+                format::decimals(encryption.log_q, 1),
+                format::decimals(encryption.log_qp, 1)
+            ),
+        ),
+        fact(
+            "Multiplicative depth",
+            encryption.multiplicative_depth.to_string(),
+        ),
+        fact(
+            "Smallest predicted precision",
+            format!("{} bit", format::decimals(encryption.min_precision_bits, 1)),
+        ),
+    ]
+}
+
+fn times(summary: &Summary) -> Table {
+    let timing = &summary.timing;
+    let mut table = Table::new(
+        format!(
+            "Wall-clock times for {} encrypted images on {}.",
+            format::count(timing.images),
+            threads(timing.threads)
+        ),
+        &["Step or rate", "#Value", "#Per image"],
+    );
+    let images = timing.images.max(1) as f64;
+    let steps = [
+        ("Training of the polynomial network", timing.train_s, false),
+        ("Key generation", timing.keygen_s, false),
+        ("Encryption", timing.encrypt_s, true),
+        ("Evaluation on ciphertexts", timing.evaluate_s, true),
+        ("Decryption", timing.decrypt_s, true),
+        (
+            "Evaluation of a batch with one image",
+            timing.latency_s,
+            false,
+        ),
+    ];
+    for (name, seconds, by_image) in steps {
+        if let Some(seconds) = seconds {
+            let share = if by_image {
+                format::seconds(seconds / images)
+            } else {
+                NONE.to_owned()
+            };
+            table
+                .rows
+                .push(vec![name.to_owned(), format::seconds(seconds), share]);
+        }
+    }
+    let rates = [
+        (
+            "Predictions an hour, full batches",
+            timing.predictions_per_hour,
+        ),
+        ("Images an hour, as run", timing.images_per_hour),
+        (
+            "Predictions an hour with encryption and decryption",
+            timing.predictions_per_hour_end_to_end,
+        ),
+    ];
+    for (name, rate) in rates {
+        if let Some(rate) = rate {
+            table.rows.push(vec![
+                name.to_owned(),
+                format::per_hour(rate),
+                NONE.to_owned(),
+            ]);
+        }
+    }
+    table
+}
+
+fn sizes(summary: &Summary, encryption: &EncryptionSummary) -> Table {
+    let mut table = Table::new("What has to be kept and sent.", &["What", "#Size"]);
+    let mut row =
+        |name: &str, bytes: f64| table.rows.push(vec![name.to_owned(), format::bytes(bytes)]);
+    row("Evaluation keys", encryption.evaluation_key_bytes as f64);
+    row(
+        "One fresh ciphertext, not seeded",
+        encryption.ciphertext_bytes as f64,
+    );
+    row(
+        "Upload of one image of a full batch",
+        encryption.input_bytes_per_image,
+    );
+    if let Some(peak) = summary.memory.peak_rss_bytes {
+        row("Peak memory of the process", peak as f64);
+    }
+    table
+}
+
+fn layers(report: &RunReport) -> Table {
+    let planned = report.plan.len() == report.layers.len();
+    let mut columns = vec![
+        "Layer",
+        "Kind",
+        "#MAC an image",
+        "#Ciphertexts",
+        "#Primes left",
+        "#Scale",
+        "#Precision",
+        "#Bytes a batch",
+        "#Time",
+    ];
+    if planned {
+        columns.extend(["#Planned time", "#Bound"]);
+    }
+    let mut table = Table::new(
+        "Layers of the circuit. Primes, scale, precision and bytes are those of what leaves the layer.",
+        &columns,
+    );
+    let bits = |bits: f64| format!("{} bit", format::decimals(bits, 1));
+    for (index, layer) in report.layers.iter().enumerate() {
+        let LayerRow {
+            name,
+            kind,
+            macs,
+            ciphertexts,
+            limbs,
+            scale_bits,
+            precision_bits,
+            seconds,
+            bytes,
+            ..
+        } = layer;
+        let mut cells = vec![
+            name.clone(),
+            kind.clone(),
+            format::count(*macs),
+            format::count(*ciphertexts as u64),
+            limbs.to_string(),
+            bits(*scale_bits),
+            bits(*precision_bits),
+            format::bytes(*bytes as f64),
+            format::seconds(*seconds),
+        ];
+        if let (true, Some(plan)) = (planned, report.plan.get(index)) {
+            cells.push(format::seconds(plan.predicted_seconds));
+            cells.push(bits(plan.bound_bits));
+        }
+        table.rows.push(cells);
+    }
+    table
+}

@@ -1,0 +1,153 @@
+//! A [`Document`] as one self-contained HTML page: no script, nothing loaded, light and dark.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::Chart;
+use super::canvas::{REGULAR, SEMIBOLD};
+use super::document::{Block, Card, Document, Section, Table};
+use super::render::escape;
+
+const STYLE: &str = include_str!("report.css");
+
+/// The page.
+pub(super) fn page(document: &Document, charts: &[Chart]) -> String {
+    let mut out = String::with_capacity(256 * 1024);
+    out.push_str("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+    out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n");
+    // Whatever a value may hold: the page runs nothing and loads nothing.
+    out.push_str(
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:\">\n",
+    );
+    out.push_str(&format!(
+        "<title>{}</title>\n<style>\n",
+        escape(&document.title)
+    ));
+    for (font, weight) in [(REGULAR, 400), (SEMIBOLD, 700)] {
+        out.push_str(&format!(
+            "@font-face{{font-family:Inter;font-weight:{weight};src:url(data:font/otf;base64,{})format(\"opentype\")}}\n",
+            STANDARD.encode(font)
+        ));
+    }
+    out.push_str(STYLE);
+    out.push_str("</style>\n</head>\n<body>\n");
+    let warning = document
+        .warning
+        .as_deref()
+        .map(|warning| format!("<p class=\"warning\">Warning: {}</p>\n", escape(warning)));
+    let warning = warning.unwrap_or_default();
+    out.push_str("<main>\n<header>\n");
+    out.push_str(&format!(
+        "<h1>{}</h1>\n<p class=\"subtitle\">{}</p>\n",
+        escape(&document.title),
+        escape(&document.subtitle)
+    ));
+    out.push_str(&warning);
+    out.push_str(&format!(
+        "<p class=\"headline\">{}</p>\n</header>\n",
+        escape(&document.headline)
+    ));
+    cards(&mut out, &document.cards);
+    for part in &document.sections {
+        section(&mut out, part, charts, &warning);
+    }
+    out.push_str("</main>\n</body>\n</html>\n");
+    out
+}
+
+fn cards(out: &mut String, cards: &[Card]) {
+    if cards.is_empty() {
+        return;
+    }
+    out.push_str("<dl class=\"cards\">\n");
+    for card in cards {
+        out.push_str(&format!(
+            "<div><dt>{}</dt><dd>{}</dd><dd class=\"note\">{}</dd></div>\n",
+            escape(&card.label),
+            escape(&card.value),
+            escape(&card.note)
+        ));
+    }
+    out.push_str("</dl>\n");
+}
+
+fn section(out: &mut String, section: &Section, charts: &[Chart], warning: &str) {
+    out.push_str(&format!("<section>\n<h2>{}</h2>\n", escape(&section.title)));
+    for block in &section.blocks {
+        match block {
+            Block::Text(text) => out.push_str(&format!("<p>{}</p>\n", escape(text))),
+            Block::Facts(facts) => {
+                out.push_str("<dl class=\"facts\">\n");
+                for (name, value) in facts {
+                    out.push_str(&format!(
+                        "<dt>{}</dt><dd>{}</dd>\n",
+                        escape(name),
+                        escape(value)
+                    ));
+                }
+                out.push_str("</dl>\n");
+            }
+            Block::Table(content) => table(out, content, warning),
+            Block::Chart(name, note) => {
+                if let Some(chart) = charts.iter().find(|chart| chart.name == *name) {
+                    out.push_str(&format!(
+                        "<figure>\n<div class=\"chart\" tabindex=\"0\">\n{}</div>\n<figcaption>{}</figcaption>\n</figure>\n",
+                        inline(&chart.svg),
+                        escape(note)
+                    ));
+                }
+            }
+            Block::Source(title, _, text) => out.push_str(&format!(
+                "<details>\n<summary>{}</summary>\n<pre><code>{}</code></pre>\n</details>\n",
+                escape(title),
+                escape(text.trim_end())
+            )),
+        }
+    }
+    out.push_str("</section>\n");
+}
+
+fn table(out: &mut String, table: &Table, warning: &str) {
+    let class = |column: usize| {
+        if table.columns.get(column).is_some_and(|(_, number)| *number) {
+            " class=\"number\""
+        } else {
+            ""
+        }
+    };
+    out.push_str("<div class=\"table\" tabindex=\"0\">\n<table>\n");
+    out.push_str(&format!(
+        "<caption>{warning}{}</caption>\n<thead><tr>",
+        escape(&table.caption)
+    ));
+    for (column, (name, _)) in table.columns.iter().enumerate() {
+        out.push_str(&format!(
+            "<th scope=\"col\"{}>{}</th>",
+            class(column),
+            escape(name)
+        ));
+    }
+    out.push_str("</tr></thead>\n<tbody>\n");
+    for row in &table.rows {
+        out.push_str("<tr>");
+        for (column, cell) in row.iter().enumerate() {
+            let (open, close) = if column == 0 {
+                ("th scope=\"row\"", "th")
+            } else {
+                ("td", "td")
+            };
+            out.push_str(&format!(
+                "<{open}{}>{}</{close}>",
+                class(column),
+                escape(cell)
+            ));
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str("</tbody>\n</table>\n</div>\n");
+}
+
+/// An SVG file as part of a page, where it needs no name space.
+fn inline(svg: &str) -> String {
+    svg.replacen(" xmlns=\"http://www.w3.org/2000/svg\"", "", 1)
+}

@@ -1,0 +1,63 @@
+//! The learning rate: a linear rise, then a cosine to zero (Loshchilov and Hutter 2017).
+
+/// The learning rate of every step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Schedule {
+    peak: f64,
+    warmup: usize,
+    steps: usize,
+}
+
+impl Schedule {
+    /// `peak` is reached after the share `warmup` of all `steps`.
+    pub fn new(peak: f64, warmup: f64, steps: usize) -> Self {
+        Self {
+            peak,
+            warmup: (warmup * steps as f64).ceil() as usize,
+            steps,
+        }
+    }
+
+    /// The learning rate of step `step`, from 0.
+    pub fn rate(&self, step: usize) -> f64 {
+        if step < self.warmup {
+            return self.peak * (step + 1) as f64 / self.warmup as f64;
+        }
+        let rest = (self.steps - self.warmup.min(self.steps)).max(1);
+        let progress = ((step - self.warmup) as f64 / rest as f64).min(1.0);
+        self.peak * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rises_linearly_and_falls_as_a_cosine() {
+        let schedule = Schedule::new(0.4, 0.1, 100);
+        let close = |step, value: f64| {
+            assert!(
+                (schedule.rate(step) - value).abs() < 1e-12,
+                "{step}: {}",
+                schedule.rate(step)
+            )
+        };
+        close(0, 0.04);
+        close(4, 0.2);
+        close(9, 0.4);
+        close(10, 0.4);
+        close(55, 0.2);
+        close(100, 0.0);
+        close(1000, 0.0);
+        assert!(schedule.rate(99) > 0.0);
+        assert!((10..99).all(|step| schedule.rate(step + 1) < schedule.rate(step)));
+    }
+
+    #[test]
+    fn without_warmup_it_starts_at_the_peak_and_a_warmup_of_everything_ends_there() {
+        assert_eq!(Schedule::new(0.3, 0.0, 10).rate(0), 0.3);
+        assert_eq!(Schedule::new(0.3, 1.0, 10).rate(9), 0.3);
+        assert_eq!(Schedule::new(0.3, 1.0, 1).rate(5), 0.0);
+    }
+}

@@ -1,0 +1,376 @@
+//! The training loop.
+
+use super::average::follow;
+use super::batch::{Batch, Loader, steps};
+use super::checkpoint::Checkpoint;
+use super::error::TrainError;
+use super::fingerprint::fingerprint;
+use super::floor::Floors;
+use super::loss;
+use super::optimizer::{self, Memory};
+use super::recalibrate::recalibrate;
+use super::schedule::Schedule;
+use super::state::{State, Validated};
+use crate::data::{Dataset, Images};
+use crate::model::{
+    Activations, Graph, Inputs, ModelError, Normalisation, Parameters, TrainedNetwork, initial,
+    logits, range_penalty, shapes, tensor, values,
+};
+use crate::progress::Progress;
+use crate::results::EpochRow;
+use crate::spec::{Experiment, Shape, TrainSpec, Trainable};
+use burn::tensor::{Device, Tensor, TensorData};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Images per forward pass where no gradient is wanted.
+const EVALUATION_BATCH: usize = 500;
+
+/// What training gives.
+#[derive(Clone, Debug)]
+pub struct TrainOutcome {
+    /// The trained network: averaged weights, recalibrated batch norm.
+    pub network: TrainedNetwork,
+    /// The epoch it is from; the last one, unless an earlier one was clearly better on the held-out images.
+    pub epoch: usize,
+    /// One row for each epoch, those before a resume included.
+    pub epochs: Vec<EpochRow>,
+    /// Wall-clock seconds of all epochs, those before a resume included.
+    pub seconds: f64,
+    /// How many epochs a checkpoint already held.
+    pub resumed_from: Option<usize>,
+}
+
+/// Trains the experiment's network on the training images of `dataset`, with `activations` in its activation layers.
+///
+/// The last `train.validation` training images are held out. A checkpoint is written to `checkpoint_dir` after every epoch (one
+/// file each for the polynomial and the original network), and a call with the same experiment and data goes on from it. `stop` is
+/// looked at before every step.
+///
+/// With `train.threads = 1` equal calls give equal bits, whether or not they were interrupted in between.
+///
+/// # Errors
+/// [`TrainError`]; after [`TrainError::Interrupted`] the same call can be made again.
+pub fn train(
+    experiment: &Experiment,
+    dataset: &Dataset,
+    activations: Activations<'_>,
+    checkpoint_dir: &Path,
+    stop: &AtomicBool,
+) -> Result<TrainOutcome, TrainError> {
+    let threads = rayon::ThreadPoolBuilder::new()
+        .num_threads(experiment.train.threads)
+        .build();
+    threads
+        .map_err(|error| TrainError::Threads(error.to_string()))?
+        .install(|| train_here(experiment, dataset, activations, checkpoint_dir, stop))
+}
+
+fn train_here(
+    experiment: &Experiment,
+    dataset: &Dataset,
+    activations: Activations<'_>,
+    checkpoint_dir: &Path,
+    stop: &AtomicBool,
+) -> Result<TrainOutcome, TrainError> {
+    let (train, validation) = dataset.train.hold_out(experiment.train.validation);
+    let session = Session::new(experiment, dataset, activations, &train, &validation)?;
+    let checkpoint = Checkpoint::new(
+        checkpoint_dir,
+        session.name,
+        fingerprint(experiment, dataset, activations)?,
+    );
+    let saved = checkpoint.load();
+    let resumed_from = saved.as_ref().map(State::epochs);
+    let mut state = saved.unwrap_or_else(|| session.start());
+    if let Some(epochs) = resumed_from {
+        tracing::info!(
+            network = session.name,
+            epochs,
+            "training goes on from a checkpoint"
+        );
+    }
+    while state.epochs() < session.spec.epochs {
+        let row = session.epoch(&mut state, stop)?;
+        tracing::info!(
+            network = session.name,
+            epoch = row.epoch,
+            loss = row.train_loss,
+            train_accuracy = row.train_accuracy,
+            validation_accuracy = row.validation_accuracy,
+            learning_rate = row.learning_rate,
+            outside = row.outside,
+            images_per_second = (train.len() as f64 / row.seconds).round(),
+            "epoch"
+        );
+        state.rows.push(row);
+        checkpoint.save(&state)?;
+    }
+    let chosen = state.chosen(validation.len());
+    Ok(TrainOutcome {
+        network: chosen.network.clone(),
+        epoch: chosen.epoch,
+        seconds: state.seconds(),
+        resumed_from,
+        epochs: state.rows,
+    })
+}
+
+/// What stays the same over all epochs.
+struct Session<'a> {
+    name: &'static str,
+    experiment: &'a Experiment,
+    spec: &'a TrainSpec,
+    network: TrainedNetwork,
+    shapes: Vec<Shape>,
+    parameters: Parameters,
+    floors: Floors,
+    images: &'a Images,
+    validation: &'a Images,
+    schedule: Schedule,
+    device: Device,
+    /// Whether the loss holds the range penalty.
+    penalised: bool,
+}
+
+/// Running sums of an epoch.
+#[derive(Default)]
+struct Sums {
+    steps: usize,
+    images: usize,
+    correct: usize,
+    loss: f64,
+    outside: f64,
+}
+
+impl<'a> Session<'a> {
+    fn new(
+        experiment: &'a Experiment,
+        dataset: &Dataset,
+        activations: Activations<'_>,
+        images: &'a Images,
+        validation: &'a Images,
+    ) -> Result<Self, TrainError> {
+        let spec = &experiment.train;
+        let classes = experiment.network.classes;
+        if images.is_empty() {
+            let held_out = validation.len();
+            return Err(TrainError::Images(format!(
+                "all {held_out} of them are held out for validation"
+            )));
+        }
+        if let Some(label) = dataset
+            .train
+            .labels
+            .iter()
+            .find(|label| usize::from(**label) >= classes)
+        {
+            return Err(TrainError::Images(format!(
+                "label {label} with {classes} classes"
+            )));
+        }
+        let network = initial(experiment, activations, &dataset.mean, &dataset.std);
+        let polynomial = matches!(activations, Activations::Polynomial(_));
+        let name = if polynomial { "polynomial" } else { "original" };
+        let trained = polynomial && experiment.activation.trainable != Trainable::Fixed;
+        let parameters = Parameters::of(&network, trained);
+        Ok(Self {
+            name,
+            experiment,
+            spec,
+            shapes: shapes(&network)?,
+            floors: Floors::of(&network, &parameters, experiment.activation.interval),
+            schedule: Schedule::new(
+                spec.learning_rate,
+                spec.warmup,
+                spec.epochs * steps(images.len(), spec.batch),
+            ),
+            device: Device::flex().autodiff(),
+            penalised: polynomial && spec.range_penalty > 0.0,
+            parameters,
+            network,
+            images,
+            validation,
+        })
+    }
+
+    /// The state before the first step.
+    fn start(&self) -> State {
+        let mut weights = self.parameters.gather(&self.network);
+        self.floors.enforce(&mut weights);
+        let untrained = Validated {
+            epoch: 0,
+            accuracy: 0.0,
+            network: self.network.clone(),
+        };
+        State {
+            average: weights.clone(),
+            memory: Memory::new(self.spec.optimizer, weights.len()),
+            weights,
+            last: untrained.clone(),
+            best: untrained,
+            rows: Vec::new(),
+        }
+    }
+
+    /// One pass over the training images, then validation of the averaged weights.
+    fn epoch(&self, state: &mut State, stop: &AtomicBool) -> Result<EpochRow, TrainError> {
+        let started = Instant::now();
+        let number = state.epochs() + 1;
+        let loader = Loader::new(
+            &self.network,
+            self.images,
+            self.spec.augment,
+            self.experiment.seed,
+        )?;
+        let batches = loader.epoch(number, self.spec.batch);
+        let progress = Progress::start(
+            &format!("{} {number}/{}", self.name, self.spec.epochs),
+            self.images.len() as u64,
+            "images",
+        );
+        let mut sums = Sums::default();
+        let mut next = batches.first().map(|indices| loader.batch(number, indices));
+        for step in 0..batches.len() {
+            if stop.load(Ordering::Relaxed) {
+                return Err(TrainError::Interrupted {
+                    epoch: number,
+                    saved: number > 1,
+                });
+            }
+            let Some(batch) = next.take() else { break };
+            // The next batch is made on another thread, where there is one, while this one is learned from.
+            let images = batch.labels.len() as u64;
+            let (learned, prepared) = rayon::join(
+                || self.step(state, batch, number, step + 1, &mut sums),
+                || {
+                    batches
+                        .get(step + 1)
+                        .map(|indices| loader.batch(number, indices))
+                },
+            );
+            learned?;
+            next = prepared;
+            progress.advance(images);
+        }
+        state.validated(self.validate(state, number)?);
+        let steps = sums.steps.max(1) as f64;
+        Ok(EpochRow {
+            network: self.name.to_owned(),
+            epoch: number,
+            train_loss: sums.loss / steps,
+            train_accuracy: sums.correct as f64 / sums.images.max(1) as f64,
+            validation_accuracy: state.last.accuracy,
+            learning_rate: self
+                .schedule
+                .rate((state.memory.step as usize).saturating_sub(1)),
+            outside: sums.outside / steps,
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// One step of the optimiser.
+    fn step(
+        &self,
+        state: &mut State,
+        batch: Batch,
+        epoch: usize,
+        step: usize,
+        sums: &mut Sums,
+    ) -> Result<(), TrainError> {
+        let classes = self.network.classes;
+        let rate = self.schedule.rate(state.memory.step as usize);
+        let graph = Graph::new(
+            &self.network,
+            &self.shapes,
+            &self.parameters,
+            &state.weights,
+            &self.device,
+        );
+        let pixels = tensor(batch.pixels, self.network.input.channels, &self.device);
+        let pass = graph.forward(pixels, Normalisation::Batch);
+        let targets = loss::targets(&batch.labels, classes, self.spec.label_smoothing);
+        let targets = Tensor::from_data(
+            TensorData::new(targets, [batch.labels.len(), classes]),
+            &self.device,
+        );
+        let mut loss = loss::cross_entropy(pass.logits.clone(), targets);
+        let activations = pass.inputs.len().max(1) as f64;
+        let mut outside = 0.0;
+        for input in pass.inputs {
+            let range = range_penalty(input.values, self.experiment.activation.interval);
+            let share = values(range.clone().inner())?
+                .last()
+                .copied()
+                .map_or(f64::NAN, f64::from);
+            outside += share / activations;
+            if self.penalised {
+                let penalty = range.slice([0..1, 0..1]).reshape([1]);
+                loss = loss + penalty.mul_scalar(self.spec.range_penalty);
+            }
+        }
+        let value = single(loss.clone().inner())?;
+        let diverged = TrainError::Diverged {
+            epoch,
+            step,
+            loss: value,
+            outside,
+        };
+        if !value.is_finite() {
+            return Err(diverged);
+        }
+        let mut gradient = graph.gradients(&self.parameters, loss.backward())?;
+        if !optimizer::clip(&mut gradient, self.spec.clip_norm).is_finite() {
+            return Err(diverged);
+        }
+        optimizer::step(
+            self.spec,
+            rate,
+            &self.parameters,
+            &mut state.weights,
+            &gradient,
+            &mut state.memory,
+        );
+        self.floors.enforce(&mut state.weights);
+        follow(
+            &mut state.average,
+            &state.weights,
+            self.spec.ema,
+            state.memory.step,
+        );
+        sums.steps += 1;
+        sums.images += batch.labels.len();
+        sums.correct += loss::correct(&values(pass.logits.inner())?, &batch.labels, classes);
+        sums.loss += value;
+        sums.outside += outside;
+        Ok(())
+    }
+
+    /// The averaged weights as a network, recalibrated, with its accuracy on the held-out images.
+    fn validate(&self, state: &State, epoch: usize) -> Result<Validated, TrainError> {
+        let mut network = self.network.clone();
+        self.parameters.scatter(&state.average, &mut network);
+        let inputs = Inputs::new(&network, self.images)?;
+        recalibrate(
+            &mut network,
+            &self.shapes,
+            &self.parameters,
+            &inputs,
+            self.spec.recalibrate,
+        )?;
+        let evaluation = logits(&network, self.validation, EVALUATION_BATCH)?;
+        let correct = loss::correct(&evaluation.logits, &self.validation.labels, network.classes);
+        let accuracy = correct as f64 / self.validation.len().max(1) as f64;
+        Ok(Validated {
+            epoch,
+            accuracy,
+            network,
+        })
+    }
+}
+
+/// The value of a tensor that holds one.
+fn single(tensor: Tensor<1>) -> Result<f64, ModelError> {
+    Ok(values(tensor)?.first().copied().map_or(f64::NAN, f64::from))
+}
