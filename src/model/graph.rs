@@ -65,7 +65,10 @@ impl<'n> Graph<'n> {
             .segments()
             .iter()
             .map(|segment| {
-                let values = weights[segment.range.clone()].to_vec();
+                let flat = weights[segment.range.clone()]
+                    .iter()
+                    .zip(segment.every_unit());
+                let values: Vec<f32> = flat.map(|(value, unit)| value * unit).collect();
                 let count = values.len();
                 let leaf = Tensor::<1>::from_data(TensorData::new(values, [count]), device);
                 if device.is_autodiff() && segment.trainable {
@@ -213,7 +216,10 @@ impl<'n> Graph<'n> {
         let mut flat = vec![0.0; parameters.len()];
         for (segment, leaf) in parameters.segments().iter().zip(&self.leaves) {
             if let Some(gradient) = leaf.grad_remove(&mut gradients) {
-                flat[segment.range.clone()].copy_from_slice(&values(gradient)?);
+                let numbers = values(gradient)?.into_iter().zip(segment.every_unit());
+                for (to, (gradient, unit)) in flat[segment.range.clone()].iter_mut().zip(numbers) {
+                    *to = gradient * unit;
+                }
             }
         }
         Ok(flat)

@@ -4,7 +4,7 @@ use super::check::shapes;
 use super::error::ModelError;
 use super::graph::{Graph, Normalisation, values};
 use super::network::TrainedNetwork;
-use super::parameters::Parameters;
+use super::parameters::{Coefficients, Parameters};
 use crate::data::Images;
 use crate::results::Evaluation;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -21,7 +21,7 @@ pub fn logits(
 ) -> Result<Evaluation, ModelError> {
     let shapes = shapes(network)?;
     let inputs = Inputs::new(network, images)?;
-    let parameters = Parameters::of(network, true);
+    let parameters = Parameters::of(network, Coefficients::Frozen);
     let device = Device::flex();
     let graph = Graph::new(
         network,

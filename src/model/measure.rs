@@ -5,7 +5,7 @@ use super::error::ModelError;
 use super::graph::{Graph, Normalisation, values};
 use super::infer::{Inputs, tensor};
 use super::network::{PreActivation, TrainedNetwork};
-use super::parameters::Parameters;
+use super::parameters::{Coefficients, Parameters};
 use crate::data::Images;
 use crate::spec::Shape;
 use burn::tensor::Device;
@@ -59,7 +59,7 @@ fn sweep(
 ) -> Result<(), ModelError> {
     let shapes = shapes(network)?;
     let inputs = Inputs::new(network, images)?;
-    let parameters = Parameters::of(network, true);
+    let parameters = Parameters::of(network, Coefficients::Frozen);
     let device = Device::flex();
     let graph = Graph::new(
         network,

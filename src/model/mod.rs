@@ -29,7 +29,7 @@ pub(crate) use file::write_whole;
 pub(crate) use graph::{Graph, Normalisation, values};
 pub(crate) use infer::{Inputs, tensor};
 pub(crate) use ops::range_penalty;
-pub(crate) use parameters::{Parameters, Role};
+pub(crate) use parameters::{Coefficients, Parameters, Role};
 pub(crate) use random::{Purpose, generator, unit};
 
 #[cfg(test)]

@@ -60,7 +60,6 @@ pub struct RunOutcome {
 #[derive(Debug)]
 pub(super) struct Made {
     pub start: Polynomial,
-    pub keys: Keys,
     pub data_digest: [u8; 32],
     pub network: TrainedNetwork,
     pub epochs: Vec<EpochRow>,
@@ -255,7 +254,6 @@ pub fn run(
     );
     let made = Made {
         start,
-        keys,
         data_digest,
         network,
         epochs,

@@ -15,7 +15,7 @@ mod markdown;
 mod render;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
-pub(crate) mod sample;
+mod sample;
 mod style;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]

@@ -32,7 +32,7 @@ impl Random {
 const CLASSES: usize = 10;
 
 /// A run on `images` test images, all of them encrypted.
-pub(crate) fn run(images: usize) -> RunReport {
+pub(super) fn run(images: usize) -> RunReport {
     let predictions = PredictionTable::from(&predictions(images));
     let class_names: Vec<String> = (0..CLASSES).map(|class| class.to_string()).collect();
     let summary = Summary {
@@ -170,6 +170,7 @@ fn manifest() -> Manifest {
             algorithm: "blake3".into(),
             digest: digest.into(),
         }],
+        outputs: Vec::new(),
         started: "2026-03-01T12:00:00Z".into(),
         finished: "2026-03-01T12:01:07Z".into(),
         command: vec![

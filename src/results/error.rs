@@ -15,6 +15,18 @@ pub enum ResultsError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The file is not the one that was written.
+    #[error(
+        "{}: the file has changed: its BLAKE3 digest is {found}, the manifest says {expected}", path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// Digest when it was written.
+        expected: String,
+        /// Digest now.
+        found: String,
+    },
     /// Not the JSON of this type.
     #[error("{}: not the expected JSON: {source}", path.display())]
     Json {

@@ -10,6 +10,14 @@ use polars::prelude::*;
 use super::ResultsError;
 use crate::files::write_whole;
 
+/// A column of lists.
+pub(super) struct Lists {
+    /// Length of every list; 0 where there is none.
+    pub length: usize,
+    /// One list a row, or nothing.
+    pub cells: Vec<Option<Vec<f32>>>,
+}
+
 /// A table read from, or to be written to, one file.
 #[derive(Debug)]
 pub(super) struct Frame<'a> {
@@ -125,8 +133,8 @@ impl<'a> Frame<'a> {
         Ok(wide.iter().collect())
     }
 
-    /// A column whose cells are lists of f32 of one length, or nothing: the length (0 where every cell is empty) and the cells.
-    pub fn lists(&self, name: &str) -> Result<(usize, Vec<Option<Vec<f32>>>), ResultsError> {
+    /// A column whose cells are lists of f32 of one length, or nothing.
+    pub fn lists(&self, name: &str) -> Result<Lists, ResultsError> {
         let column = self.column(name)?;
         let lists = column
             .list()
@@ -154,7 +162,10 @@ impl<'a> Frame<'a> {
             }
             cells.push(Some(values));
         }
-        Ok((length.unwrap_or(0), cells))
+        Ok(Lists {
+            length: length.unwrap_or(0),
+            cells,
+        })
     }
 
     /// The error for one cell.

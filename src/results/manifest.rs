@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::ResultsError;
 use super::machine::Machine;
 
 /// Crates whose version can change a figure.
@@ -36,6 +37,9 @@ pub struct Manifest {
     pub stages: Vec<StageRecord>,
     /// Digests of the data set's files, or of the generator.
     pub data: Vec<DataDigest>,
+    /// Digests of the run's own tables; see [`Manifest::check_output`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<DataDigest>,
     /// Start, UTC, RFC 3339.
     pub started: String,
     /// End, UTC, RFC 3339.
@@ -100,6 +104,41 @@ impl Manifest {
         }
     }
 
+    /// Notes the digest of a file that the run has written to `folder`.
+    ///
+    /// # Errors
+    /// [`ResultsError::Io`] when the file cannot be read.
+    pub fn record_output(&mut self, folder: &Path, name: &str) -> Result<(), ResultsError> {
+        let digest = blake3_of(&folder.join(name))?;
+        self.outputs.push(DataDigest {
+            name: name.to_owned(),
+            algorithm: "blake3".to_owned(),
+            digest,
+        });
+        Ok(())
+    }
+
+    /// Makes sure that a file is the one that was recorded. To be called before a Parquet file is read: its reader trusts the sizes
+    /// inside, and a flipped bit can make it ask for more memory than there is. A file that was not recorded passes.
+    ///
+    /// # Errors
+    /// [`ResultsError::Changed`] when it is another one, [`ResultsError::Io`] when it cannot be read.
+    pub fn check_output(&self, folder: &Path, name: &str) -> Result<(), ResultsError> {
+        let Some(recorded) = self.outputs.iter().find(|output| output.name == name) else {
+            return Ok(());
+        };
+        let path = folder.join(name);
+        let found = blake3_of(&path)?;
+        if found == recorded.digest {
+            return Ok(());
+        }
+        Err(ResultsError::Changed {
+            path,
+            expected: recorded.digest.clone(),
+            found,
+        })
+    }
+
     /// Notes the time of the end.
     pub fn finish(&mut self) {
         self.finished = utc(SystemTime::now());
@@ -126,6 +165,11 @@ impl Program {
             crates: locked_versions(include_str!("../../Cargo.lock"), &CRATES_OF_NOTE),
         }
     }
+}
+
+fn blake3_of(path: &Path) -> Result<String, ResultsError> {
+    let bytes = std::fs::read(path).map_err(ResultsError::io("read", path))?;
+    Ok(blake3::hash(&bytes).to_hex().to_string())
 }
 
 /// The checkout of this program that holds the executable, else the current folder.
@@ -264,6 +308,29 @@ mod tests {
             BTreeMap::from([("b".to_owned(), "2.0".to_owned())])
         );
         assert!(Program::detect().crates.contains_key("plotters"));
+    }
+
+    #[test]
+    fn a_changed_output_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        std::fs::write(&path, "1").unwrap();
+        let mut manifest = Manifest::default();
+        manifest.record_output(folder.path(), "a.csv").unwrap();
+        manifest.check_output(folder.path(), "a.csv").unwrap();
+        manifest
+            .check_output(folder.path(), "not-recorded.csv")
+            .unwrap();
+        std::fs::write(&path, "2").unwrap();
+        assert!(matches!(
+            manifest.check_output(folder.path(), "a.csv"),
+            Err(ResultsError::Changed { .. })
+        ));
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(
+            manifest.check_output(folder.path(), "a.csv"),
+            Err(ResultsError::Io { .. })
+        ));
     }
 
     #[test]

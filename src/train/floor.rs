@@ -43,9 +43,11 @@ impl Floors {
                 let floor = (OWN_SHARE * leading.abs())
                     .max(TERM_SHARE * largest / reach.powi(*degree as i32));
                 let signed = if leading < 0.0 { -floor } else { floor };
+                // As it stands in the flat vector.
+                let flat = signed / f64::from(segment.units[*degree]);
                 floors.push((
                     segment.range.start + row * (degree + 1) + degree,
-                    signed as f32,
+                    flat as f32,
                 ));
             }
         }
@@ -69,33 +71,34 @@ impl Floors {
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
-    use crate::model::reference;
+    use crate::model::{Coefficients, reference};
 
-    fn floors(row: &[f32], trainable: bool) -> (Vec<f32>, Parameters, Floors) {
+    fn floors(row: &[f32], coefficients: Coefficients) -> (Vec<f32>, Parameters, Floors) {
         let mut network = reference::network(1);
         network.layers[2] = TrainedLayer::Polynomial {
             degree: row.len() - 1,
             rows: 4,
             coefficients: row.repeat(4),
         };
-        let parameters = Parameters::of(&network, trainable);
+        let parameters = Parameters::of(&network, coefficients);
         let floors = Floors::of(&network, &parameters, Interval::new(-4.0, 2.0).unwrap());
         (parameters.gather(&network), parameters, floors)
     }
 
     /// The leading coefficients of the first polynomial after they were set to `value` and the floors enforced.
     fn enforced(row: &[f32], value: f32) -> f32 {
-        let (mut weights, parameters, floors) = floors(row, true);
+        let (mut weights, parameters, floors) = floors(row, Coefficients::Trained { exponent: 2 });
         let segment = parameters
             .segments()
             .iter()
             .find(|segment| segment.role == Role::Coefficients)
             .unwrap();
+        let unit = segment.units[row.len() - 1];
         for at in 0..4 {
-            weights[segment.range.start + (at + 1) * row.len() - 1] = value;
+            weights[segment.range.start + (at + 1) * row.len() - 1] = value / unit;
         }
         floors.enforce(&mut weights);
-        weights[segment.range.start + row.len() - 1]
+        weights[segment.range.start + row.len() - 1] * unit
     }
 
     #[test]
@@ -115,7 +118,7 @@ mod tests {
 
     #[test]
     fn fixed_polynomials_have_no_floor() {
-        let (start, _, floors) = floors(&[0.3, 0.5, 0.2, 0.0], false);
+        let (start, _, floors) = floors(&[0.3, 0.5, 0.2, 0.0], Coefficients::Frozen);
         let mut weights = start.clone();
         floors.enforce(&mut weights);
         assert_eq!(weights, start);

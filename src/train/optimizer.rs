@@ -152,7 +152,7 @@ pub(super) fn clip(gradient: &mut [f32], most: f64) -> f64 {
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
-    use crate::model::reference;
+    use crate::model::{Coefficients, reference};
     use burn::optim::momentum::MomentumConfig;
     use burn::optim::{AdamConfig, AdamWConfig, Optimizer as _, SgdConfig};
     use burn::tensor::{Device, Tensor};
@@ -160,7 +160,7 @@ mod tests {
     /// Runs our optimiser for five steps on weights that decay; `theirs` runs the engine's on the same gradients.
     fn compare(optimizer: Optimizer, decay: f64, theirs: impl Fn(&[Vec<f32>], &[f32]) -> Vec<f32>) {
         let network = reference::network(1);
-        let parameters = Parameters::of(&network, true);
+        let parameters = Parameters::of(&network, Coefficients::Trained { exponent: 2 });
         let segment = parameters.segments()[0].clone();
         let start = parameters.gather(&network);
         let mut weights = start.clone();
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn only_weights_decay_and_frozen_coefficients_stay() {
         let network = reference::network(1);
-        let parameters = Parameters::of(&network, false);
+        let parameters = Parameters::of(&network, Coefficients::Frozen);
         let mut spec = reference::experiment(1).train;
         spec.weight_decay = 0.5;
         for optimizer in [Optimizer::Adamw, Optimizer::Adam, Optimizer::Sgd] {

@@ -75,13 +75,16 @@ pub(super) fn recalibrate(
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
-    use crate::model::{reference, shapes};
+    use crate::model::{Coefficients, reference, shapes};
 
     #[test]
     fn the_first_norms_statistics_are_those_of_its_inputs() {
         let mut network = reference::network(2);
         let images = reference::images(network.input, 1200, 60);
-        let (shapes, parameters) = (shapes(&network).unwrap(), Parameters::of(&network, true));
+        let (shapes, parameters) = (
+            shapes(&network).unwrap(),
+            Parameters::of(&network, Coefficients::Frozen),
+        );
         let inputs = Inputs::new(&network, &images).unwrap();
         recalibrate(&mut network, &shapes, &parameters, &inputs, 1100).unwrap();
         let TrainedLayer::BatchNorm { mean, variance, .. } = &network.layers[1] else {

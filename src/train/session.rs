@@ -13,8 +13,8 @@ use super::schedule::Schedule;
 use super::state::{State, Validated};
 use crate::data::{Dataset, Images};
 use crate::model::{
-    Activations, Graph, Inputs, ModelError, Normalisation, Parameters, TrainedNetwork, initial,
-    logits, range_penalty, shapes, tensor, values,
+    Activations, Coefficients, Graph, Inputs, ModelError, Normalisation, Parameters,
+    TrainedNetwork, initial, logits, range_penalty, shapes, tensor, values,
 };
 use crate::progress::Progress;
 use crate::results::EpochRow;
@@ -173,8 +173,13 @@ impl<'a> Session<'a> {
         let network = initial(experiment, activations, &dataset.mean, &dataset.std);
         let polynomial = matches!(activations, Activations::Polynomial(_));
         let name = if polynomial { "polynomial" } else { "original" };
-        let trained = polynomial && experiment.activation.trainable != Trainable::Fixed;
-        let parameters = Parameters::of(&network, trained);
+        let coefficients = match experiment.activation.trainable {
+            Trainable::Fixed => Coefficients::Frozen,
+            Trainable::Layer | Trainable::Channel => {
+                Coefficients::trained_on(experiment.activation.interval)
+            }
+        };
+        let parameters = Parameters::of(&network, coefficients);
         Ok(Self {
             name,
             experiment,
@@ -254,8 +259,18 @@ impl<'a> Session<'a> {
             next = prepared;
             progress.advance(images);
         }
-        state.validated(self.validate(state, number)?);
         let steps = sums.steps.max(1) as f64;
+        let validated = self.validate(state, number).map_err(|error| match error {
+            // A network that left the numbers only now.
+            ModelError::Value { .. } => TrainError::Diverged {
+                epoch: number,
+                step: sums.steps,
+                loss: sums.loss / steps,
+                outside: sums.outside / steps,
+            },
+            other => other.into(),
+        })?;
+        state.validated(validated);
         Ok(EpochRow {
             network: self.name.to_owned(),
             epoch: number,
@@ -348,7 +363,7 @@ impl<'a> Session<'a> {
     }
 
     /// The averaged weights as a network, recalibrated, with its accuracy on the held-out images.
-    fn validate(&self, state: &State, epoch: usize) -> Result<Validated, TrainError> {
+    fn validate(&self, state: &State, epoch: usize) -> Result<Validated, ModelError> {
         let mut network = self.network.clone();
         self.parameters.scatter(&state.average, &mut network);
         let inputs = Inputs::new(&network, self.images)?;

@@ -121,7 +121,7 @@ mod tests {
                         0 => prime - 1,
                         1 => 0,
                         2 => prime / 2,
-                        _ => (i + 1).wrapping_mul(seed * 0x9E37_79B9_7F4A_7C15) % prime,
+                        _ => (i + 1).wrapping_mul(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)) % prime,
                     })
                     .collect()
             };

@@ -17,9 +17,9 @@ const ERROR_PAIRS: u32 = 21;
 /// Variance of an error coefficient: half the number of bit pairs.
 ///
 /// The security table is for sigma = 3.19, a variance of 10.18; 21 pairs give sigma = 3.24, the
-/// narrowest centred binomial that is not narrower than the table's. A binomial of this width
-/// stands for a rounded Gaussian at no measurable loss (the argument of NewHope, eprint 2015/1092,
-/// section 4), and is sampled without a branch.
+/// narrowest centred binomial that is not narrower than the table's. Attacks on the problem depend
+/// on the error's width and hardly on its shape, so that a binomial stands for a rounded Gaussian
+/// (the argument of NewHope, eprint 2015/1092, section 4); it is sampled without a branch.
 pub(crate) const ERROR_VARIANCE: f64 = ERROR_PAIRS as f64 / 2.0;
 
 /// A seed that may be published: it expands to uniform masks.

@@ -7,7 +7,7 @@
 //! sum are small, one digit is enough. Multiplying doubles is what every machine does at full
 //! width, which 64-bit integer products are not.
 //!
-//! The panel of one block and component is cut into strips that stay in registers: digits of a
+//! The panel of one block and component is cut into strips of one or two registers: digits of a
 //! strip of every input are computed once, and a tile of rows runs over the taps with its sums in
 //! registers.
 

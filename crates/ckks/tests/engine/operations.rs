@@ -205,3 +205,25 @@ proptest! {
         engine.compare(&result, &predicted, &expected);
     }
 }
+
+/// Integers of more bits than any three of the primes have, of both signs: decryption puts all limbs
+/// together.
+#[test]
+fn values_as_large_as_the_modulus_come_back() {
+    for ring in RINGS {
+        let engine = Engine::new(parameters(ring, 7, &[31, 27, 29, 30], None));
+        let slots = engine.parameters.slots();
+        let values: Vec<f64> = (0..slots).map(|i| (i as f64 - 20.0) / 64.0).collect();
+        let set = engine.encrypt(&values, 1, (1u64 << 40) as f64);
+        let wide = 2f64.powi(114);
+        let set = engine
+            .evaluator
+            .multiply_constants(&set, &[1.0], wide)
+            .unwrap();
+        assert!(set.scale() == wide && engine.parameters.log_q() < 117.0);
+        for (decrypted, value) in engine.secret.decrypt(&set).unwrap().iter().zip(&values) {
+            // the noise of an encryption at 40 bits
+            assert!((decrypted - value).abs() < 1e-8, "{decrypted} for {value}");
+        }
+    }
+}
