@@ -1,5 +1,8 @@
 //! `cryptodl run`, as a person uses it: whole runs on a tiny network, reuse, damage, kills.
 
+// A test that cannot go on has failed.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use std::fs;

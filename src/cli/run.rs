@@ -38,32 +38,15 @@ pub fn run(
 ) -> Result<(), Failure> {
     let experiment = Experiment::from_path(&arguments.spec, &arguments.set)?;
     let data = DataDirs::resolve(data_dir);
-    let command = command_line(arguments);
     let options = RunOptions {
         out: &arguments.out,
         data: &data,
         force: &arguments.force,
         stop,
-        command: &command,
     };
     let outcome = pipeline::run(&experiment, &options, &|path| log.attach(path));
     log.detach();
     print(&outcome?).map_err(|error| Failure::io("write to standard output", error))
-}
-
-/// What was asked for, without the paths of this machine.
-fn command_line(arguments: &RunArguments) -> String {
-    let spec = arguments
-        .spec
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy();
-    let sets: String = arguments
-        .set
-        .iter()
-        .map(|set| format!(" --set {set}"))
-        .collect();
-    format!("cryptodl run {spec}{sets}")
 }
 
 fn print(outcome: &RunOutcome) -> io::Result<()> {

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use super::PipelineError;
 use super::memory::peak_rss_bytes;
@@ -12,7 +11,7 @@ use crate::data::Dataset;
 use crate::report;
 use crate::results::{
     Accuracies, ActivationSummary, AgreementSummary, DataDigest, Evaluation, Manifest, Memory,
-    NetworkSummary, PredictionTable, StageRecord, Summary, Timing, tables, utc, write_json,
+    NetworkSummary, PredictionTable, StageRecord, Summary, Timing, tables, write_json,
 };
 use crate::spec::Experiment;
 
@@ -77,17 +76,15 @@ pub(super) fn write(
     experiment: &Experiment,
     made: &Made,
     dataset: &Dataset,
-    command: &str,
-    started: SystemTime,
+    begun: Manifest,
 ) -> Result<Summary, PipelineError> {
     let spec = experiment.to_toml();
     fs::write(folder.file("spec.toml"), &spec)
         .map_err(PipelineError::io("write", folder.file("spec.toml")))?;
     let table = PredictionTable::from(&made.predictions);
     let summary = summarize(experiment, made, &table);
-    let manifest = manifest(experiment, made, dataset, command, started);
+    let manifest = manifest(begun, experiment, made, dataset);
     write_json(&folder.file("summary.json"), &summary)?;
-    write_json(&folder.file("manifest.json"), &manifest)?;
     tables::write_epochs(&folder.file("epochs.csv"), &made.epochs)?;
     let told = Told {
         summary,
@@ -111,13 +108,29 @@ pub(super) fn write(
     if experiment.output.report {
         report::write_report(folder.path(), &page, &charts)?;
     }
+    let Told {
+        summary,
+        mut manifest,
+        table,
+        ..
+    } = told;
     let table = if experiment.output.logits {
-        told.table
+        table
     } else {
-        told.table.without_logits()
+        table.without_logits()
     };
     tables::write_predictions(&folder.file("predictions.parquet"), &table)?;
-    Ok(told.summary)
+    // Last, because it holds the digests of what a later reader must be able to trust.
+    for name in [
+        "summary.json",
+        "epochs.csv",
+        "layers.csv",
+        "predictions.parquet",
+    ] {
+        manifest.record_output(folder.path(), name)?;
+    }
+    write_json(&folder.file("manifest.json"), &manifest)?;
+    Ok(summary)
 }
 
 fn summarize(experiment: &Experiment, made: &Made, table: &PredictionTable) -> Summary {
@@ -162,19 +175,15 @@ fn summarize(experiment: &Experiment, made: &Made, table: &PredictionTable) -> S
 }
 
 fn manifest(
+    mut manifest: Manifest,
     experiment: &Experiment,
     made: &Made,
     dataset: &Dataset,
-    command: &str,
-    started: SystemTime,
 ) -> Manifest {
-    let mut manifest = Manifest::begin();
-    manifest.started = utc(started);
-    manifest.command = command.split(' ').map(str::to_owned).collect();
     manifest.seeds.insert("experiment".into(), experiment.seed);
     manifest
         .threads
-        .insert("train".into(), experiment.train.threads);
+        .insert("train".into(), resolved(experiment.train.threads));
     if let Some(record) = &made.encrypted {
         manifest
             .threads
@@ -206,6 +215,14 @@ fn manifest(
         }));
     manifest.finish();
     manifest
+}
+
+/// 0 stands for all cores.
+fn resolved(threads: usize) -> usize {
+    match threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    }
 }
 
 /// Logits as they lie in the store: classes (u32), then f32 values, little endian. The store keeps the digest.

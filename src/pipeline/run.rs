@@ -20,7 +20,7 @@ use crate::data::{self, DataDirs, Dataset};
 use crate::encrypted::{self, Job};
 use crate::model::{self, Activations, PreActivation, TrainedNetwork};
 use crate::results::{
-    EncryptionSummary, EpochRow, Evaluation, LayerRow, Predictions, Summary, Timing,
+    EncryptionSummary, EpochRow, Evaluation, LayerRow, Manifest, Predictions, Summary, Timing,
 };
 use crate::spec::{BackendName, Experiment};
 use crate::train;
@@ -41,8 +41,6 @@ pub struct RunOptions<'a> {
     pub force: &'a [Stage],
     /// Set from outside to stop.
     pub stop: &'a AtomicBool,
-    /// The command line, for the manifest.
-    pub command: &'a str,
 }
 
 /// What a run left.
@@ -100,7 +98,7 @@ pub fn run(
     options: &RunOptions<'_>,
     attach_log: &dyn Fn(&Path) -> std::io::Result<()>,
 ) -> Result<RunOutcome, PipelineError> {
-    let started = std::time::SystemTime::now();
+    let begun = Manifest::begin();
     let start = starting_polynomial(experiment)?;
     // What cannot be encrypted is refused before hours of training.
     if experiment.encryption.backend == BackendName::Ckks {
@@ -271,14 +269,7 @@ pub fn run(
             .transpose()?,
         stages: stages.finished,
     };
-    let summary = output::write(
-        &folder,
-        experiment,
-        &made,
-        dataset()?,
-        options.command,
-        started,
-    )?;
+    let summary = output::write(&folder, experiment, &made, dataset()?, begun)?;
     let path = folder.publish()?;
     Ok(RunOutcome {
         folder: path,
