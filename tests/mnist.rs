@@ -31,7 +31,8 @@ layers = [
 ]
 
 [train]
-epochs = 2
+epochs = 3
+ema = 0.98
 batch = 128
 validation = 1000
 augment = false
