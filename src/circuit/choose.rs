@@ -1,41 +1,57 @@
 //! The first run of the planner: which primes a circuit needs in one ring.
 
 use super::error::CircuitError;
-use super::planning::{Demand, Planner};
+use super::planning::{Demand, Facts, Planner};
+use super::schedule::{Schedule, Step};
 use super::types::{Circuit, CircuitLayer};
 use super::walk::{input_bound, walk};
 use ckks::{Parameters, ParametersLiteral, Ring};
 
 /// Sizes of primes in bits: the transforms are right below 2^50.
 const PRIME_BITS: (u32, u32) = (20, 50);
-/// Bits kept free between twice the largest planned integer and the modulus, for noise and for primes slightly below their size.
-/// The margin on the measured ranges, [`super::RANGE_MARGIN`], comes on top.
-const HEADROOM_BITS: f64 = 1.0;
-
-/// Whether a ring holds the circuit.
-pub(super) enum Choice {
-    /// With these primes, and log2 of this scale.
-    Fits(Parameters, f64),
-    TooLarge {
-        log_qp: f64,
-    },
+/// One way to run a circuit, before its primes are known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Design<'a> {
+    pub circuit: &'a Circuit,
+    pub facts: &'a Facts,
+    pub schedule: Schedule,
+    pub ring: Ring,
+    /// log2 of the scale of fresh encryptions.
+    pub input_bits: f64,
+    /// log2 of the scale that rescaling returns to.
+    pub scale_bits: f64,
+    /// Bits kept free between twice the largest planned integer and the modulus, for noise and for primes slightly below their size.
+    /// The margin on the measured ranges, [`super::RANGE_MARGIN`], comes on top.
+    pub headroom: f64,
 }
 
-/// The parameters for one ring, and log2 of the scale with them.
-pub(super) fn choose_parameters(
-    circuit: &Circuit,
-    scale_bits: u32,
-    ring: Ring,
+/// Whether a ring holds the circuit.
+pub(super) enum Choice<'a> {
+    /// With these primes and these scales (not always the ones asked for).
+    Fits(Parameters, Design<'a>),
+    /// log2 of the modulus that it would take.
+    TooLarge(f64),
+}
+
+/// The parameters for one ring degree.
+pub(super) fn choose_parameters<'a>(
+    design: &Design<'a>,
     log_n: u32,
     admitted: f64,
-) -> Result<Choice, CircuitError> {
-    let smallest = smallest_prime_bits(ring, log_n);
+    known: &mut ParameterCache,
+) -> Result<Choice<'a>, CircuitError> {
+    let smallest = smallest_prime_bits(design.ring, log_n);
     let mut log_qp = f64::INFINITY;
     // Where the choice does not settle, or there are too few primes, larger ones help: there are more of them, nearer to their size.
     for smallest in (smallest..PRIME_BITS.1).step_by(3).take(5) {
-        let scale = f64::from(scale_bits).max(smallest_scale_bits(circuit, smallest));
-        match settle(circuit, scale, ring, log_n, smallest, admitted)? {
-            Settled::Yes(parameters) => return Ok(Choice::Fits(parameters, scale)),
+        let lifted = (smallest_scale_bits(design, smallest) - design.scale_bits).max(0.0);
+        let design = Design {
+            input_bits: design.input_bits + lifted,
+            scale_bits: design.scale_bits + lifted,
+            ..*design
+        };
+        match settle(&design, log_n, smallest, admitted, known)? {
+            Settled::Yes(parameters) => return Ok(Choice::Fits(parameters, design)),
             Settled::No => {}
             Settled::TooLarge(bits) => {
                 log_qp = bits;
@@ -43,7 +59,27 @@ pub(super) fn choose_parameters(
             }
         }
     }
-    Ok(Choice::TooLarge { log_qp })
+    Ok(Choice::TooLarge(log_qp))
+}
+
+/// Parameter sets that were made before: making one takes as long as many a search. `None`: there are too few primes of a size, or
+/// too many in the chain.
+#[derive(Default)]
+pub(super) struct ParameterCache(Vec<(ParametersLiteral, Option<Parameters>)>);
+
+impl ParameterCache {
+    fn get(&mut self, literal: ParametersLiteral) -> Result<Option<Parameters>, CircuitError> {
+        if let Some((_, made)) = self.0.iter().find(|(known, _)| *known == literal) {
+            return Ok(made.clone());
+        }
+        let made = match Parameters::new(literal.clone()) {
+            Ok(parameters) => Some(parameters),
+            Err(ckks::Error::PrimeNotFound { .. } | ckks::Error::ChainLength { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        self.0.push((literal, made.clone()));
+        Ok(made)
+    }
 }
 
 /// How the choice of primes ended.
@@ -57,35 +93,33 @@ enum Settled {
 /// Chooses primes until the choice stays. Small primes fall short of their size by several percent, every square doubles what a scale is
 /// off, and what it is off by decides the primes after it: so the choice is made again, on the primes found.
 fn settle(
-    circuit: &Circuit,
-    scale_bits: f64,
-    ring: Ring,
+    design: &Design<'_>,
     log_n: u32,
     smallest: u32,
     admitted: f64,
+    known: &mut ParameterCache,
 ) -> Result<Settled, CircuitError> {
     const ROUNDS: usize = 10;
+    let needs_key = design.schedule.needs_key(design.circuit);
     let mut found: Option<Parameters> = None;
     for _ in 0..ROUNDS {
         let sizes = (smallest, PRIME_BITS.1);
-        let prime_bits = choose_primes(circuit, scale_bits, sizes, found.as_ref())?;
-        let (special_bits, log_qp) =
-            special_prime(&prime_bits, circuit.multiplicative_depth(), admitted);
+        let prime_bits = choose_primes(design, sizes, found.as_ref())?;
+        let (special_bits, log_qp) = special_prime(&prime_bits, needs_key, admitted);
         if log_qp > admitted {
             return Ok(Settled::TooLarge(log_qp));
         }
         let literal = ParametersLiteral {
-            ring,
+            ring: design.ring,
             log_n,
             prime_bits,
             special_bits,
         };
         found = match found {
             Some(found) if *found.literal() == literal => return Ok(Settled::Yes(found)),
-            _ => match Parameters::new(literal) {
-                Ok(parameters) => Some(parameters),
-                Err(ckks::Error::PrimeNotFound { .. }) => return Ok(Settled::No),
-                Err(error) => return Err(error.into()),
+            _ => match known.get(literal)? {
+                Some(parameters) => Some(parameters),
+                None => return Ok(Settled::No),
             },
         };
     }
@@ -95,24 +129,43 @@ fn settle(
 /// The smallest scale, log2, that rescaling can keep up with the smallest primes there are. A square or a product of scales s and t goes down
 /// by a prime to about s again, if the other factor has the bits of a prime. A linear layer before the activation gives its output three
 /// bits or more; from degree 4 on, values that were brought back are multiplied with each other, and sizes are rounded.
-fn smallest_scale_bits(circuit: &Circuit, smallest_prime: u32) -> f64 {
+///
+/// Where a square's components stay open, the linear layer after it comes before the prime: scale s becomes 2 s and three bits or more.
+fn smallest_scale_bits(design: &Design<'_>, smallest_prime: u32) -> f64 {
     let smallest_prime = f64::from(smallest_prime);
-    let of = |layer: &CircuitLayer| match layer {
-        CircuitLayer::Linear(_) => 0.0,
-        CircuitLayer::Polynomial(layer) => match layer.polynomial.degree() {
+    let of = |(step, layer): (Step, &CircuitLayer)| match (step, layer) {
+        (
+            Step::Polynomial {
+                relinearize,
+                tensor: true,
+            },
+            _,
+        ) => {
+            if relinearize {
+                smallest_prime - 3.0
+            } else {
+                0.0
+            }
+        }
+        (_, CircuitLayer::Linear(_)) => 0.0,
+        (_, CircuitLayer::Polynomial(layer)) => match layer.polynomial.degree() {
             2 => smallest_prime - 6.0,
             3 => smallest_prime - 3.0,
             _ => smallest_prime + 2.0,
         },
     };
-    circuit.layers.iter().map(of).fold(0.0, f64::max)
+    let steps = design.schedule.steps(design.circuit).into_iter();
+    steps
+        .zip(&design.circuit.layers)
+        .map(of)
+        .fold(0.0, f64::max)
 }
 
-/// The special prime's size (none without products) and the bits of the whole modulus. It must not be smaller than any digit of the key;
+/// The special prime's size (none where nothing is relinearised) and the bits of the whole modulus. It must not be smaller than any digit of the key;
 /// a larger one makes less noise and takes the room that is left.
-fn special_prime(prime_bits: &[u32], depth: usize, admitted: f64) -> (Option<u32>, f64) {
+fn special_prime(prime_bits: &[u32], needs_key: bool, admitted: f64) -> (Option<u32>, f64) {
     let log_q: f64 = prime_bits.iter().map(|bits| f64::from(*bits)).sum();
-    if depth == 0 {
+    if !needs_key {
         return (None, log_q);
     }
     let least = prime_bits.iter().max().copied().unwrap_or(0);
@@ -133,12 +186,12 @@ fn smallest_prime_bits(ring: Ring, log_n: u32) -> u32 {
 
 /// First run: sizes of the primes, the last one left first. `found`: primes of an earlier choice, to be used where the sizes agree.
 fn choose_primes(
-    circuit: &Circuit,
-    scale_bits: f64,
+    design: &Design<'_>,
     sizes: (u32, u32),
     found: Option<&Parameters>,
 ) -> Result<Vec<u32>, CircuitError> {
-    let top = circuit.multiplicative_depth();
+    let circuit = design.circuit;
+    let top = design.schedule.levels(circuit);
     let known = found.map_or(Vec::new(), |found| {
         let bits = found.literal().prime_bits.iter().copied();
         let chain: Vec<(u32, u64)> = bits.zip(found.primes().iter().copied()).collect();
@@ -148,22 +201,24 @@ fn choose_primes(
             .unwrap_or_default()
             .to_vec()
     });
-    let planner = Planner::open(scale_bits, sizes, known, top);
-    let input = planner.input(
-        circuit.input.len(),
-        top,
-        scale_bits.exp2(),
-        input_bound(circuit),
-    );
-    let output = walk(&planner, circuit, input, &mut |_, _| {})?;
+    let planner = Planner::open(design.facts, design.scale_bits, sizes, known, top);
+    let scale = design.input_bits.exp2();
+    let input = planner.input(circuit.input.len(), top, scale, input_bound(circuit));
+    let output = walk(&planner, circuit, design.schedule, input, &mut |_, _| {})?;
     let (chosen, demands) = planner.chosen(output.level);
-    let mut chain = bottom_primes(&chosen, output.level, &demands, sizes);
+    let mut chain = bottom_primes(&chosen, output.level, &demands, sizes, design.headroom);
     chain.extend(chosen);
     Ok(chain)
 }
 
 /// The primes that stay to the end: one, or as few as hold what is demanded beyond the primes above them.
-fn bottom_primes(chosen: &[u32], bottom: usize, demands: &[Demand], sizes: (u32, u32)) -> Vec<u32> {
+fn bottom_primes(
+    chosen: &[u32],
+    bottom: usize,
+    demands: &[Demand],
+    sizes: (u32, u32),
+    headroom: f64,
+) -> Vec<u32> {
     let above = |level: usize| -> f64 {
         chosen
             .iter()
@@ -176,7 +231,7 @@ fn bottom_primes(chosen: &[u32], bottom: usize, demands: &[Demand], sizes: (u32,
         .map(|demand| demand.bits - above(demand.level))
         .fold(0.0, f64::max);
     // A hostile circuit may want any number of bits; far past every table is far enough.
-    let wanted = (wanted + HEADROOM_BITS).min(1e4);
+    let wanted = (wanted + headroom).min(1e4);
     let count = (wanted / f64::from(sizes.1)).ceil().max(1.0);
     let size = (wanted / count).ceil().max(f64::from(sizes.0));
     vec![size as u32; count as usize]

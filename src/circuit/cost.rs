@@ -1,109 +1,185 @@
-//! What an operation costs: nanoseconds of one core, and bytes. The constants are one machine's (2-core Zen 4 at 3.7 GHz, the first version
-//! of `ckks`); a prediction is for choosing between plans and for telling minutes from hours, not for publishing.
+//! What an operation costs: nanoseconds of one core, and bytes.
+//!
+//! The times are of one residue (one number modulo one prime, of which a ciphertext has ring degree x primes x components) and come from a
+//! [`CostTable`]; the counts of residues are exact. A prediction is for choosing between plans and for telling minutes from hours.
 
-use ckks::{LinearMap, Parameters, Ring};
+use serde::{Deserialize, Serialize};
 
-/// One multiply-accumulate of a small weight on one residue.
-const NS_PER_RESIDUE_MAC: f64 = 0.045;
-/// Bringing one residue into place for a window of inputs, once for all output channels.
-const NS_PER_RESIDUE_GATHER: f64 = 3.6;
-/// One butterfly of a number-theoretic transform: half the ring degree, times its log2, make a transform.
-const NS_PER_BUTTERFLY: f64 = 0.27;
-/// One pointwise operation on one residue, its memory traffic included.
-const NS_PER_RESIDUE_STEP: f64 = 0.5;
-/// One residue of a mask from its seed.
-const NS_PER_MASK_RESIDUE: f64 = 11.0;
+use super::planning::MapFacts;
+use ckks::{Parameters, Ring};
+
 /// A residue in memory.
 const BYTES_PER_RESIDUE: u64 = 8;
+
+/// Nanoseconds of one core for the inner loops of the engine, a residue each.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CostTable {
+    /// A multiply-accumulate with a small weight in a dense layer.
+    pub dense_mac: f64,
+    /// The same in a convolution.
+    pub conv_mac: f64,
+    /// The same channel by channel, as in pooling.
+    pub pool_mac: f64,
+    /// Bringing an input of a dense layer into place, once for all its outputs.
+    pub dense_gather: f64,
+    /// Bringing an input into place for a window, once for all output channels.
+    pub conv_gather: f64,
+    /// A butterfly of a transform: half the length, times its log2, make one.
+    pub butterfly: f64,
+    /// A product of two residues in a tensor product or with a key.
+    pub product: f64,
+    /// Any other pass over residues: a sum, a constant, a reduction, a copy.
+    pub step: f64,
+    /// A residue of a mask from its seed.
+    pub mask: f64,
+    /// Reading from the wire.
+    pub read: f64,
+    /// Switching keys, in what its transforms, products and passes take by the figures above.
+    pub switch: f64,
+}
+
+impl Default for CostTable {
+    /// Of one machine: two cores of Zen 4 at 3.7 GHz.
+    fn default() -> Self {
+        Self {
+            dense_mac: 0.06,
+            conv_mac: 0.08,
+            pool_mac: 0.5,
+            dense_gather: 1.0,
+            conv_gather: 1.0,
+            butterfly: 0.27,
+            product: 0.6,
+            step: 0.5,
+            mask: 3.0,
+            read: 1.0,
+            switch: 1.0,
+        }
+    }
+}
+
+impl CostTable {
+    /// All of them.
+    pub(super) fn values(&self) -> [f64; 11] {
+        [
+            self.dense_mac,
+            self.conv_mac,
+            self.pool_mac,
+            self.dense_gather,
+            self.conv_gather,
+            self.butterfly,
+            self.product,
+            self.step,
+            self.mask,
+            self.read,
+            self.switch,
+        ]
+    }
+}
 
 /// Sizes that every cost depends on.
 #[derive(Clone, Debug)]
 pub(super) struct CostModel {
+    table: CostTable,
     degree: u64,
     /// Butterflies of one transform.
     butterflies: f64,
     /// Bytes of a residue on the wire, by prime, the special one last.
     widths: Vec<u64>,
+    special: bool,
 }
 
 impl CostModel {
-    pub fn new(parameters: &Parameters) -> Self {
+    pub fn new(parameters: &Parameters, table: &CostTable) -> Self {
         let degree = parameters.ring_degree() as u64;
-        // The conjugate-invariant ring transforms by way of the standard ring of twice its degree.
-        let length = if parameters.ring() == Ring::ConjugateInvariant {
-            2 * degree
-        } else {
-            degree
-        };
-        let primes = parameters
-            .primes()
-            .iter()
-            .copied()
-            .chain(parameters.special_prime());
+        let special = parameters.special_prime();
+        let primes = parameters.primes().iter().copied().chain(special);
         Self {
+            table: *table,
             degree,
-            butterflies: length as f64 / 2.0 * f64::from(length.ilog2()),
+            butterflies: butterflies(parameters.ring(), degree),
             widths: primes
                 .map(|prime| u64::from(prime.ilog2() / 8 + 1))
                 .collect(),
+            special: special.is_some(),
         }
     }
 
-    /// The masks of a seeded upload.
-    pub fn expand(&self, features: usize, limbs: usize) -> f64 {
-        self.residues(limbs) * features as f64 * NS_PER_MASK_RESIDUE
+    /// The upload of one batch: read from the wire, its masks made from their seed.
+    pub fn upload(&self, features: usize, limbs: usize) -> f64 {
+        self.residues(limbs) * features as f64 * (self.table.mask + self.table.read)
     }
 
-    /// A linear layer on two components of `limbs` residues.
-    pub fn linear(&self, map: &LinearMap, limbs: usize) -> f64 {
-        let gathers: usize = map.groups().iter().map(|group| group.gather().len()).sum();
-        let nanoseconds =
-            map.macs() as f64 * NS_PER_RESIDUE_MAC + gathers as f64 * NS_PER_RESIDUE_GATHER;
-        2.0 * self.residues(limbs) * nanoseconds
+    /// A linear layer.
+    pub fn linear(&self, map: &MapFacts, limbs: usize, components: usize) -> f64 {
+        let table = &self.table;
+        let nanoseconds = map.dense_macs * table.dense_mac
+            + map.conv_macs * table.conv_mac
+            + map.pool_macs * table.pool_mac
+            + map.dense_gathers * table.dense_gather
+            + map.conv_gathers * table.conv_gather;
+        components as f64 * self.residues(limbs) * nanoseconds
     }
 
     /// A pass over all residues of `features` ciphertexts (adding, multiplying by a constant).
-    pub fn pass(&self, features: usize, limbs: usize) -> f64 {
-        self.residues(limbs) * features as f64 * 2.0 * NS_PER_RESIDUE_STEP
+    pub fn pass(&self, features: usize, limbs: usize, components: usize) -> f64 {
+        self.residues(limbs) * (features * components) as f64 * self.table.step
     }
 
-    /// A product with its relinearisation. Transforms: the third component back (L), its digits forward under every other prime and the
-    /// special one (L²), the division by the special prime (2 + 2 L).
-    pub fn multiply(&self, features: usize, limbs: usize) -> f64 {
+    /// A square that stays at `2 components - 1` components: every pair of components once.
+    pub fn tensor_square(&self, features: usize, limbs: usize, components: usize) -> f64 {
+        let products = (components * (components + 1) / 2) as f64;
+        self.residues(limbs) * features as f64 * products * self.table.product
+    }
+
+    /// Three components to two. Transforms: the third component back (L), its digits forward under every other prime and the special one
+    /// (L²), the division by the special prime (2 + 2 L).
+    pub fn relinearize(&self, features: usize, limbs: usize) -> f64 {
         let l = limbs as f64;
-        let transforms = (l + 1.0) * (l + 2.0);
-        let steps = 4.0 * l + 3.0 * l * (l + 1.0) + 4.0 * l;
-        features as f64
-            * (self.transforms(transforms) + self.residues(1) * steps * NS_PER_RESIDUE_STEP)
+        let transforms = self.transforms((l + 1.0) * (l + 2.0));
+        let products = 2.0 * l * (l + 1.0) * self.table.product;
+        let steps = (l * (l + 1.0) + 4.0 * l) * self.table.step;
+        features as f64 * (transforms + self.residues(1) * (products + steps)) * self.table.switch
     }
 
-    /// Dropping one of `limbs` primes: the dropped limb back, its remainder forward under the others, for two components.
-    pub fn rescale(&self, features: usize, limbs: usize) -> f64 {
-        features as f64 * self.transforms(2.0 * limbs as f64) + self.pass(features, limbs)
+    /// The same with one division by the special prime and the last one: four transforms back, two forward for every prime that stays.
+    pub fn relinearize_rescale(&self, features: usize, limbs: usize) -> f64 {
+        self.relinearize(features, limbs) + self.pass(features, 1, 4)
+    }
+
+    /// A product with its relinearisation.
+    pub fn product(&self, features: usize, limbs: usize) -> f64 {
+        self.tensor_square(features, limbs, 2) + self.relinearize(features, limbs)
+    }
+
+    /// Dropping one of `limbs` primes: the dropped limb back, its remainder forward under the others, for every component.
+    pub fn rescale(&self, features: usize, limbs: usize, components: usize) -> f64 {
+        let transforms = self.transforms((components * limbs) as f64);
+        features as f64 * transforms + self.pass(features, limbs, components)
     }
 
     fn transforms(&self, count: f64) -> f64 {
-        count * self.butterflies * NS_PER_BUTTERFLY
+        count * self.butterflies * self.table.butterfly
     }
 
     fn residues(&self, limbs: usize) -> f64 {
         self.degree as f64 * limbs as f64
     }
 
-    /// Bytes in memory of a set of ciphertexts of two components.
-    pub fn set_bytes(&self, features: usize, limbs: usize) -> u64 {
-        features as u64 * 2 * limbs as u64 * self.degree * BYTES_PER_RESIDUE
+    /// Bytes in memory of a set of ciphertexts.
+    pub fn set_bytes(&self, features: usize, limbs: usize, components: usize) -> u64 {
+        (features * components * limbs) as u64 * self.degree * BYTES_PER_RESIDUE
     }
 
-    /// Bytes on the wire of a set of ciphertexts; seeded ones send one component, others two.
-    pub fn wire_bytes(&self, features: usize, limbs: usize, components: u64) -> u64 {
+    /// Bytes on the wire of a set of ciphertexts; seeded ones send one component.
+    pub fn wire_bytes(&self, features: usize, limbs: usize, components: usize) -> u64 {
         let row: u64 = self.widths.iter().take(limbs).sum();
-        features as u64 * components * row * self.degree
+        (features * components) as u64 * row * self.degree
     }
 
     /// Bytes on the wire of the relinearisation key, one polynomial a prime (the special one too) and digit; 0 without a special prime.
     pub fn key_wire_bytes(&self, limbs: usize) -> u64 {
-        if self.widths.len() == limbs {
+        if !self.special {
             return 0;
         }
         limbs as u64 * self.widths.iter().sum::<u64>() * self.degree
@@ -111,9 +187,18 @@ impl CostModel {
 
     /// Bytes in memory of the relinearisation key, both polynomials; 0 without a special prime.
     pub fn key_bytes(&self, limbs: usize) -> u64 {
-        if self.widths.len() == limbs {
+        if !self.special {
             return 0;
         }
         2 * limbs as u64 * self.widths.len() as u64 * self.degree * BYTES_PER_RESIDUE
     }
+}
+
+/// Butterflies of one transform. The conjugate-invariant ring transforms by way of the standard ring of twice its degree.
+pub(super) fn butterflies(ring: Ring, degree: u64) -> f64 {
+    let length = match ring {
+        Ring::Standard => degree,
+        Ring::ConjugateInvariant => 2 * degree,
+    };
+    length as f64 / 2.0 * f64::from(length.ilog2())
 }

@@ -139,6 +139,22 @@ pub enum CircuitError {
         /// What is needed.
         wanted: String,
     },
+    /// Ciphertexts of another number of polynomials.
+    #[error("{op}: ciphertexts of {found} components, but it takes {wanted}")]
+    Components {
+        /// The operation.
+        op: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many it takes.
+        wanted: usize,
+    },
+    /// No way to run the circuit meets what the spec asks for.
+    #[error("no plan meets the spec's demands{}", listed(.reasons))]
+    NoPlan {
+        /// What was tried, and why it will not do.
+        reasons: Vec<String>,
+    },
     /// Two sets of values of different sizes.
     #[error("{op}: {found} features, but {wanted} are needed")]
     Features {
@@ -167,6 +183,12 @@ pub enum CircuitError {
         /// What the circuit takes.
         wanted: usize,
     },
+    /// The thread that measures costs could not be started.
+    #[error("cannot start a thread: {source}")]
+    Threads {
+        /// Why not.
+        source: rayon::ThreadPoolBuildError,
+    },
     /// The network contradicts itself.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -176,4 +198,12 @@ pub enum CircuitError {
     /// The activation's polynomial could not be found.
     #[error(transparent)]
     Approximation(#[from] polyapprox::Error),
+}
+
+/// One line each.
+fn listed(reasons: &[String]) -> String {
+    reasons
+        .iter()
+        .map(|reason| format!("\n  - {reason}"))
+        .collect()
 }

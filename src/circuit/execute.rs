@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use super::schedule::{Schedule, Step};
 use super::types::{Circuit, CircuitLayer};
 use ckks::{Machine, evaluate_polynomial};
 
-/// Runs `circuit` on `input` (one value per input feature) and returns the logits, not rescaled after the last layer.
+/// Runs `circuit` on `input` (one value per input feature) by `schedule` and returns the logits, neither rescaled nor relinearised after
+/// the last layer.
 ///
 /// `observe` is called after every layer with its index, the value that leaves it and the time that it took.
 ///
@@ -14,13 +16,15 @@ use ckks::{Machine, evaluate_polynomial};
 pub fn execute<M: Machine>(
     machine: &M,
     circuit: &Circuit,
+    schedule: &Schedule,
     input: M::Value,
     observe: &mut dyn FnMut(usize, &M::Value, Duration),
 ) -> Result<M::Value, M::Error> {
     let mut value = input;
-    for (index, layer) in circuit.layers.iter().enumerate() {
+    let steps = schedule.steps(circuit).into_iter().zip(&circuit.layers);
+    for (index, (step, layer)) in steps.enumerate() {
         let started = Instant::now();
-        value = apply(machine, layer, value)?;
+        value = apply(machine, step, layer, value)?;
         observe(index, &value, started.elapsed());
     }
     Ok(value)
@@ -33,13 +37,15 @@ pub fn execute<M: Machine>(
 pub fn execute_while<M: Machine>(
     machine: &M,
     circuit: &Circuit,
+    schedule: &Schedule,
     input: M::Value,
     observe: &mut dyn FnMut(usize, &M::Value, Duration) -> bool,
 ) -> Result<Option<M::Value>, M::Error> {
     let mut value = input;
-    for (index, layer) in circuit.layers.iter().enumerate() {
+    let steps = schedule.steps(circuit).into_iter().zip(&circuit.layers);
+    for (index, (step, layer)) in steps.enumerate() {
         let started = Instant::now();
-        value = apply(machine, layer, value)?;
+        value = apply(machine, step, layer, value)?;
         if !observe(index, &value, started.elapsed()) {
             return Ok(None);
         }
@@ -50,6 +56,7 @@ pub fn execute_while<M: Machine>(
 /// One layer. The input is dropped as soon as nothing needs it: a set of ciphertexts can be gigabytes.
 pub(super) fn apply<M: Machine>(
     machine: &M,
+    step: Step,
     layer: &CircuitLayer,
     input: M::Value,
 ) -> Result<M::Value, M::Error> {
@@ -63,6 +70,24 @@ pub(super) fn apply<M: Machine>(
                 machine.add_constants(output, &layer.bias)
             }
         }
-        CircuitLayer::Polynomial(layer) => evaluate_polynomial(machine, &input, &layer.polynomial),
+        CircuitLayer::Polynomial(layer) => {
+            let (relinearize, tensor) = match step {
+                Step::Polynomial {
+                    relinearize,
+                    tensor,
+                } => (relinearize, tensor),
+                Step::Linear => (false, false),
+            };
+            let input = if relinearize {
+                machine.relinearize_rescale(input)?
+            } else {
+                input
+            };
+            if tensor {
+                machine.tensor_square(&input)
+            } else {
+                evaluate_polynomial(machine, &input, &layer.polynomial)
+            }
+        }
     }
 }

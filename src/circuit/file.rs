@@ -5,7 +5,7 @@
 //! layer  = name: u8 length + bytes | tag: u8 | linear or polynomial
 //! linear = kind: u8 | weight scale, bound: f64 | bias: list of f64 | inputs, outputs, groups: u32 | group...
 //! group  = start, rows, taps, positions: u32 | weights: i16 | gather: u32
-//! polynomial = bound, typical: f64 | degree: u8 | lower coefficients: a list of f64 for every power
+//! polynomial = bound: f64 | typical: list of f64 | degree: u8 | lower coefficients: a list of f64 for every power
 //! list   = length: u32 | values
 //! ```
 //! A file is believed only once its digest is right, no length is believed before the bytes for it are there, and what was read has to pass
@@ -17,7 +17,7 @@ use crate::spec::Shape;
 use ckks::{Group, LinearMap, MonicPolynomial};
 
 const MAGIC: &[u8; 16] = b"CRYPTODL CIRCUIT";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const DIGEST: usize = blake3::OUT_LEN;
 const LINEAR: u8 = 0;
 const POLYNOMIAL: u8 = 1;
@@ -145,7 +145,7 @@ impl Writer {
     fn polynomial(&mut self, layer: &PolynomialLayer) {
         self.0.push(POLYNOMIAL);
         self.real(layer.bound);
-        self.real(layer.typical);
+        self.reals(&layer.typical);
         self.0.push(layer.polynomial.degree() as u8);
         layer
             .polynomial
@@ -264,7 +264,7 @@ impl Reader<'_> {
     }
 
     fn polynomial(&mut self, name: String) -> Result<PolynomialLayer, CircuitError> {
-        let (bound, typical) = (self.real()?, self.real()?);
+        let (bound, typical) = (self.real()?, self.reals()?);
         let degree = usize::from(self.byte()?);
         let lower = (0..degree)
             .map(|_| self.reals())

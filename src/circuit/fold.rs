@@ -8,14 +8,15 @@ use super::error::CircuitError;
 use super::float_layer::{FloatLayer, Window};
 use super::monic::{Monic, effective_degree, monic};
 use super::quantize::Quantizer;
-use super::ranges::{RANGE_MARGIN, channel_ranges, image, widest};
+use super::ranges::{RANGE_MARGIN, channel_ranges, image, output_bound, widest};
 use super::types::{Circuit, CircuitLayer, MAX_DEGREE, PolynomialLayer};
 use crate::model::{PreActivation, TrainedLayer, TrainedNetwork};
 use crate::spec::Shape;
 use ckks::MonicPolynomial;
 
-/// Folds `network`. `ranges` are the measured inputs of every activation layer (training data, the real test images stay unseen);
-/// the largest weight of every layer fills `weight_bits` signed bits, 4 to 12.
+/// Folds `network`. `ranges` are the measured inputs of every activation layer (training data, the real test images stay unseen), and, where
+/// they were measured, the logits ([`output_range`](super::output_range)): without them only the weights bound the logits, several
+/// bits too high. The largest weight of every layer fills `weight_bits` signed bits, 4 to 12.
 ///
 /// # Errors
 /// [`CircuitError`] where the network does not pass [`crate::model::shapes`], where a layer is no polynomial (max-pooling, an original
@@ -79,7 +80,7 @@ pub(super) fn fold_layers(
         folder.step(index, layer, ranges)?;
     }
     // The last layer is dense, so that nothing is left in alpha and beta: the logits are carried as they are.
-    folder.flush(f64::INFINITY);
+    folder.flush(output_bound(network, ranges)?);
     Ok(folder.layers)
 }
 
@@ -311,16 +312,10 @@ impl Folder {
         let bound = carried.iter().fold(0.0, |bound: f64, (low, high)| {
             bound.max(low.abs()).max(high.abs())
         });
-        let squares = folded.iter().map(|monic| {
-            (monic.scale * measured.mean + monic.shift).powi(2)
-                + (monic.scale * measured.std).powi(2)
-        });
-        let typical = (squares.sum::<f64>() / channels as f64).sqrt();
-        let typical = if typical.is_finite() && typical > 0.0 {
-            typical.min(bound)
-        } else {
-            bound
-        };
+        let typical: Vec<f64> = folded
+            .iter()
+            .map(|monic| monic.typical(measured.mean, measured.std, bound))
+            .collect();
         self.flush(bound);
 
         let positions = self.shape.height * self.shape.width;
@@ -343,7 +338,7 @@ impl Folder {
             name,
             polynomial,
             bound,
-            typical,
+            typical: by_feature(&typical, positions),
         };
         self.layers.push(Folded::Polynomial { layer, outputs });
         self.alpha = folded.iter().map(|monic| monic.factor).collect();
@@ -382,17 +377,24 @@ fn lower_coefficients(folded: &[Monic], degree: usize, positions: usize) -> Vec<
     let mut lower = vec![Vec::new()];
     for power in 0..degree - 1 {
         let values: Vec<f64> = folded.iter().map(|monic| monic.lower[power]).collect();
-        let first = values.first().copied().unwrap_or(0.0);
         lower.push(if values.iter().all(|value| *value == 0.0) {
             Vec::new()
-        } else if values.iter().all(|value| *value == first) {
-            vec![first]
         } else {
-            values
-                .iter()
-                .flat_map(|value| std::iter::repeat_n(*value, positions))
-                .collect()
+            by_feature(&values, positions)
         });
     }
     lower
+}
+
+/// One value for all where the channels agree, else one per feature.
+fn by_feature(channels: &[f64], positions: usize) -> Vec<f64> {
+    match channels {
+        [first, rest @ ..] if rest.iter().all(|value| value == first) => vec![*first],
+        _ => {
+            let values = channels.iter();
+            values
+                .flat_map(|value| std::iter::repeat_n(*value, positions))
+                .collect()
+        }
+    }
 }

@@ -6,10 +6,11 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::error::CircuitError;
+use super::integer_map::apply_map;
 use ckks::{LinearMap, Machine, NoiseModel, Parameters, scales_agree};
 
 /// Values stay below 2^126, so that a sum of two does not overflow before it is checked.
-const LIMIT_BITS: u32 = 126;
+pub(super) const LIMIT_BITS: u32 = 126;
 const LIMIT: u128 = 1 << LIMIT_BITS;
 
 /// One image's features at one level and scale.
@@ -181,6 +182,11 @@ impl Machine for Simulator<'_> {
         v.values.len()
     }
 
+    /// The integers of every component count are the same.
+    fn components(&self, _: &Integers) -> usize {
+        2
+    }
+
     fn linear(
         &self,
         v: &Integers,
@@ -274,24 +280,24 @@ impl Machine for Simulator<'_> {
     }
 
     fn square(&self, v: &Integers) -> Result<Integers, CircuitError> {
-        self.multiply(v, v)
+        self.relinearize(self.tensor_square(v)?)
+    }
+
+    fn tensor_square(&self, v: &Integers) -> Result<Integers, CircuitError> {
+        product(v, v)
+    }
+
+    fn relinearize(&self, v: Integers) -> Result<Integers, CircuitError> {
+        let level = v.level;
+        self.noisy("relinearize", v, |model| model.relinearize(level))
+    }
+
+    fn relinearize_rescale(&self, v: Integers) -> Result<Integers, CircuitError> {
+        self.rescale(self.relinearize(v)?)
     }
 
     fn multiply(&self, a: &Integers, b: &Integers) -> Result<Integers, CircuitError> {
-        same_features("multiply", b.values.len(), a.values.len())?;
-        let products = a
-            .values
-            .iter()
-            .zip(&b.values)
-            .map(|(a, b)| checked("multiply", a.checked_mul(*b)));
-        let values = products.collect::<Result<_, _>>()?;
-        let level = a.level.min(b.level);
-        let product = Integers {
-            level,
-            scale: a.scale * b.scale,
-            values,
-        };
-        self.noisy("multiply", product, |model| model.relinearize(level))
+        self.relinearize(product(a, b)?)
     }
 
     fn rescale(&self, mut v: Integers) -> Result<Integers, CircuitError> {
@@ -324,39 +330,19 @@ impl Machine for Simulator<'_> {
     }
 }
 
+/// Feature by feature, at the lower level.
+fn product(a: &Integers, b: &Integers) -> Result<Integers, CircuitError> {
+    same_features("multiply", b.values.len(), a.values.len())?;
+    let pairs = a.values.iter().zip(&b.values);
+    let values = pairs.map(|(a, b)| checked("multiply", a.checked_mul(*b)));
+    Ok(Integers {
+        values: values.collect::<Result<_, _>>()?,
+        level: a.level.min(b.level),
+        scale: a.scale * b.scale,
+    })
+}
+
 /// The nearest integer to `value / prime`; primes are odd, so there are no ties.
 fn divide_rounded(value: i128, prime: i128) -> i128 {
     (value + prime / 2).div_euclid(prime)
-}
-
-/// `map` on one image, `add(sum, value, weight)` being one multiply-accumulate.
-fn apply_map<T: Copy + Default>(
-    map: &LinearMap,
-    inputs: &[T],
-    add: impl Fn(T, T, i16) -> T,
-) -> Vec<T> {
-    let mut outputs = vec![T::default(); map.outputs()];
-    let mut window = Vec::new();
-    for group in map.groups() {
-        let positions = group.positions();
-        for (position, gather) in group.gather().chunks_exact(group.taps()).enumerate() {
-            window.clear();
-            // The padding's index is none of the inputs: it reads zero.
-            window.extend(
-                gather
-                    .iter()
-                    .map(|input| inputs.get(*input as usize).copied().unwrap_or_default()),
-            );
-            for (row, weights) in group.weights().chunks_exact(group.taps()).enumerate() {
-                let sum = window
-                    .iter()
-                    .zip(weights)
-                    .fold(T::default(), |sum, (value, weight)| {
-                        add(sum, *value, *weight)
-                    });
-                outputs[group.out_start() + row * positions + position] = sum;
-            }
-        }
-    }
-    outputs
 }

@@ -9,7 +9,10 @@
 //! [`execute`] walks a circuit on any [`ckks::Machine`]; the planner, the simulator and the encrypted engine are three of them, so what
 //! is planned is what is run.
 
+mod alternative;
+mod calibrate;
 mod choose;
+mod compile;
 mod cost;
 mod disk;
 mod error;
@@ -17,12 +20,17 @@ mod execute;
 mod file;
 mod float_layer;
 mod fold;
+mod integer_map;
 mod integers;
+mod memory;
 mod monic;
 mod plan;
 mod planning;
 mod quantize;
 mod ranges;
+mod schedule;
+mod search;
+mod select;
 mod shape;
 mod simulate;
 mod table;
@@ -34,11 +42,16 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+pub use crate::spec::Relinearization;
+pub use alternative::{Alternative, Reason, Sketch};
+pub use compile::{compile, compile_with};
+pub use cost::CostTable;
 pub use error::CircuitError;
 pub use execute::{execute, execute_while};
 pub use fold::fold;
-pub use plan::{LayerPlan, Plan, plan, plan_in};
-pub use ranges::RANGE_MARGIN;
+pub use plan::{LayerPlan, Plan, plan, plan_with};
+pub use ranges::{RANGE_MARGIN, output_range};
+pub use schedule::Schedule;
 pub use shape::plan_shape;
 pub use simulate::{Simulation, simulate, simulate_checked};
 pub use types::{Circuit, CircuitLayer, LinearKind, LinearLayer, MAX_DEGREE, PolynomialLayer};

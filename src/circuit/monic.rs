@@ -135,6 +135,16 @@ impl Monic {
         self.factor /= k.powi(degree);
     }
 
+    /// Root mean square of u for inputs x of that mean and deviation, at most `bound`; a polynomial that ignores x has some all the same.
+    pub fn typical(&self, mean: f64, std: f64, bound: f64) -> f64 {
+        let typical = (self.scale * mean + self.shift).hypot(self.scale * std);
+        if typical.is_finite() {
+            typical.clamp(1e-6 * bound, bound)
+        } else {
+            bound
+        }
+    }
+
     /// Variance of m for normally distributed inputs x.
     pub fn variance(&self, mean: f64, std: f64) -> f64 {
         const STEPS: i32 = 16;

@@ -1,27 +1,26 @@
-//! The plan: which ring, which primes, which scales; and what comes out of it in bits, bytes and seconds.
-//!
-//! Two runs of the circuit on the planner's machine make it. The first has no primes yet: the first rescaling seen at a level chooses the
-//! size that brings the scale back to `scale_bits`, and everything that must stay below half the modulus is noted, which gives the bottom
-//! prime. The second runs on the actual primes of the smallest secure ring, checks every bound, and counts noise, memory and time.
+//! The plan: which ring, which primes, which scales, which schedule; and what comes out of it in bits, bytes and seconds.
 
 use serde::{Deserialize, Serialize};
 
-use super::choose::{Choice, choose_parameters};
-use super::cost::CostModel;
+use super::alternative::Alternative;
+use super::choose::Design;
+use super::cost::{CostModel, CostTable};
 use super::error::CircuitError;
-use super::planning::Planner;
-use super::types::Circuit;
+use super::planning::{Facts, Outline, Planner, root_mean_square};
+use super::schedule::Schedule;
+use super::search::search;
+use super::types::{Circuit, CircuitLayer};
 use super::walk::{input_bound, walk};
 use crate::spec::EncryptionSpec;
-use ckks::{Parameters, ParametersLiteral, Ring, max_log_qp};
+use ckks::{Parameters, ParametersLiteral};
 
-/// log2 of the ring degrees tried, smallest first.
-const LOG_N: std::ops::RangeInclusive<u32> = 11..=16;
 /// Parameters, levels and scales for one circuit, and what to expect of them. Sizes and times are of one batch, that is, one image a slot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// What the encryption parameters are made from.
     pub parameters: ParametersLiteral,
+    /// When products are relinearised.
+    pub schedule: Schedule,
     /// Classical security, bits.
     pub security_bits: u32,
     /// log2 of the ciphertext modulus of a fresh ciphertext.
@@ -36,12 +35,18 @@ pub struct Plan {
     pub slots: usize,
     /// Scale of the fresh encryptions.
     pub input_scale: f64,
+    /// log2 of the scale that rescaling returns to.
+    pub scale_bits: f64,
+    /// Signed bits of the largest weight.
+    pub weight_bits: u32,
     /// Ciphertext-ciphertext multiplications in a row.
     pub multiplicative_depth: usize,
     /// Input features of one image.
     pub inputs: usize,
     /// One a circuit layer.
     pub layers: Vec<LayerPlan>,
+    /// What the rounding of the weights leaves of the logits: -log2 of the standard deviation of their change.
+    pub rounding_bits: f64,
     /// Bytes of the relinearisation key on the wire; 0 where none is needed.
     pub evaluation_key_bytes: u64,
     /// Bytes of one fresh, unseeded ciphertext on the wire.
@@ -54,6 +59,8 @@ pub struct Plan {
     pub peak_memory_bytes: u64,
     /// Evaluation of one batch on one core, the seeds of the upload expanded first.
     pub core_seconds: f64,
+    /// The other ways to run the circuit, the best of each kind, and why they were not chosen.
+    pub alternatives: Vec<Alternative>,
 }
 
 /// What leaves one layer of the circuit.
@@ -67,6 +74,8 @@ pub struct LayerPlan {
     pub macs: u64,
     /// Ciphertexts, one a feature.
     pub ciphertexts: usize,
+    /// Polynomials of each ciphertext.
+    pub components: usize,
     /// Level: primes left, minus one.
     pub level: usize,
     /// log2 of the scale.
@@ -75,6 +84,8 @@ pub struct LayerPlan {
     pub bound_bits: f64,
     /// Bits after the binary point that the noise leaves alone: -log2 of its standard deviation in real units.
     pub precision_bits: f64,
+    /// The same of the largest error to expect in any slot, for values up to the bound.
+    pub error_bound_bits: f64,
     /// Bytes of the ciphertexts in memory.
     pub bytes: u64,
     /// Most memory in use at once during the layer.
@@ -83,25 +94,24 @@ pub struct LayerPlan {
     pub seconds: f64,
 }
 
-/// Plans `circuit` in the standard ring with the smallest secure ring degree.
+/// Plans `circuit`: searches rings, schedules, scales and primes for the fastest plan that is secure, precise and small enough, by the
+/// fixed [`CostTable`]. What the spec names is kept; `weight_bits` is the circuit's own and is not looked at.
 ///
 /// # Errors
-/// [`CircuitError::TooDeep`] with what would be needed where no secure parameters hold the circuit; [`CircuitError::Security`] for a
-/// security level without a table.
+/// [`CircuitError::TooDeep`] with what would be needed where no secure parameters hold the circuit, [`CircuitError::NoPlan`] where those
+/// that do miss the precision or the memory that is asked for; [`CircuitError::Security`] for a security level without a table.
 pub fn plan(circuit: &Circuit, encryption: &EncryptionSpec) -> Result<Plan, CircuitError> {
-    plan_in(circuit, encryption, Ring::Standard)
+    plan_with(circuit, encryption, &CostTable::default())
 }
 
-/// As [`plan`], in the ring asked for. The conjugate-invariant ring holds twice the images at the price of about two bits of precision.
-///
-/// A scale one bit below `scale_bits` is taken where that halves the ring: so does the noise of rescaling, and precision stays.
+/// As [`plan`], by the costs of this machine.
 ///
 /// # Errors
 /// As [`plan`].
-pub fn plan_in(
+pub fn plan_with(
     circuit: &Circuit,
     encryption: &EncryptionSpec,
-    ring: Ring,
+    costs: &CostTable,
 ) -> Result<Plan, CircuitError> {
     if encryption.security_bits != ckks::SECURITY_BITS {
         return Err(CircuitError::Security {
@@ -110,90 +120,85 @@ pub fn plan_in(
         });
     }
     circuit.check()?;
-    let mut largest = None;
-    for (log_n, admitted) in LOG_N.filter_map(|log_n| Some((log_n, max_log_qp(log_n)?))) {
-        for scale_bits in [
-            encryption.scale_bits,
-            encryption.scale_bits.saturating_sub(1),
-        ] {
-            match choose_parameters(circuit, scale_bits, ring, log_n, admitted)? {
-                Choice::Fits(parameters, scale_bits) => {
-                    return describe(circuit, scale_bits, &parameters, admitted);
-                }
-                Choice::TooLarge { log_qp } => largest = Some((log_n, admitted, log_qp)),
-            }
-        }
-    }
-    let (largest_log_n, largest_log_qp, needed_log_qp) = largest.unwrap_or_default();
-    let depth = circuit.multiplicative_depth();
-    Err(CircuitError::TooDeep {
-        depth,
-        needed_log_qp,
-        largest_log_qp,
-        largest_log_n,
-    })
+    search(circuit, encryption, costs)
 }
 
-/// Second run: bounds checked on the actual primes, noise, memory and time.
-fn describe(
-    circuit: &Circuit,
-    scale_bits: f64,
+/// Second run of the planner: bounds checked on the actual primes, noise, memory and time.
+pub(super) fn describe(
+    design: &Design<'_>,
     parameters: &Parameters,
-    admitted: f64,
+    costs: &CostTable,
 ) -> Result<Plan, CircuitError> {
-    let planner = Planner::fixed(parameters);
-    let cost = CostModel::new(parameters);
-    let input_scale = scale_bits.exp2();
+    let (circuit, facts): (&Circuit, &Facts) = (design.circuit, design.facts);
+    let planner = Planner::fixed(facts, parameters, costs);
+    let cost = CostModel::new(parameters, costs);
+    let input_scale = design.input_bits.exp2();
     let inputs = circuit.input.len();
-    let limbs = parameters.max_level() + 1;
-    let input = planner.input(
-        inputs,
-        parameters.max_level(),
-        input_scale,
-        input_bound(circuit),
-    );
+    let (level, limbs) = (parameters.max_level(), parameters.max_level() + 1);
+    let input = planner.input(inputs, level, input_scale, input_bound(circuit));
     let mut layers: Vec<LayerPlan> = Vec::with_capacity(circuit.layers.len());
-    let output = walk(&planner, circuit, input, &mut |layer, value| {
+    let mut record = |layer: &CircuitLayer, value: &Outline| {
         layers.push(LayerPlan {
             name: layer.name().to_owned(),
             kind: layer.kind().to_owned(),
             macs: layer.macs(),
             ciphertexts: value.features,
+            components: value.components,
             level: value.level,
             scale_bits: value.scale.log2(),
             bound_bits: value.bound.log2(),
-            precision_bits: (value.scale / value.noise).log2(),
-            bytes: cost.set_bytes(value.features, value.level + 1),
+            precision_bits: (value.scale / root_mean_square(&value.noise.typical)).log2(),
+            error_bound_bits: (value.scale / planner.noise_bound(value)).log2(),
+            bytes: cost.set_bytes(value.features, value.level + 1, value.components),
             peak_bytes: planner.peak_bytes(),
             seconds: planner.seconds(),
         });
-    })?;
-    let expansion = cost.expand(inputs, limbs);
-    let seeded = cost.set_bytes(inputs, limbs) / 2;
-    let peak = layers
-        .iter()
-        .map(|layer| layer.peak_bytes)
-        .max()
-        .unwrap_or(0);
+    };
+    let output = walk(&planner, circuit, design.schedule, input, &mut record)?;
+    let upload = cost.upload(inputs, limbs);
+    let seeded = cost.set_bytes(inputs, limbs, 1);
+    let peaks = layers.iter().map(|layer| layer.peak_bytes);
+    let peak = peaks.max().unwrap_or(0);
     Ok(Plan {
         parameters: parameters.literal().clone(),
+        schedule: design.schedule,
         security_bits: parameters.security_bits(),
         log_q: parameters.log_q(),
         log_qp: parameters.log_qp(),
-        max_log_qp: admitted,
+        max_log_qp: ckks::max_log_qp(parameters.literal().log_n).unwrap_or(0.0),
         ring_degree: parameters.ring_degree(),
         slots: parameters.slots(),
         input_scale,
+        scale_bits: design.scale_bits,
+        weight_bits: weight_bits(circuit),
         multiplicative_depth: circuit.multiplicative_depth(),
         inputs,
+        rounding_bits: -root_mean_square(&output.rounding).log2(),
         evaluation_key_bytes: cost.key_wire_bytes(limbs),
         ciphertext_bytes: cost.wire_bytes(1, limbs, 2),
         input_bytes: cost.wire_bytes(inputs, limbs, 1),
-        output_bytes: cost.wire_bytes(output.features, output.level + 1, 2),
+        output_bytes: cost.wire_bytes(output.features, output.level + 1, output.components),
         peak_memory_bytes: peak + cost.key_bytes(limbs) + seeded,
-        core_seconds: layers.iter().map(|layer| layer.seconds).sum::<f64>() + expansion * 1e-9,
+        core_seconds: layers.iter().map(|layer| layer.seconds).sum::<f64>() + upload * 1e-9,
         layers,
+        alternatives: Vec::new(),
     })
+}
+
+/// Signed bits that hold every weight.
+fn weight_bits(circuit: &Circuit) -> u32 {
+    let maps = circuit.layers.iter().filter_map(|layer| match layer {
+        CircuitLayer::Linear(layer) => Some(&layer.map),
+        CircuitLayer::Polynomial(_) => None,
+    });
+    let weights = maps
+        .flat_map(|map| map.groups())
+        .flat_map(|group| group.weights());
+    let largest = weights
+        .map(|weight| weight.unsigned_abs())
+        .max()
+        .unwrap_or(0);
+    u16::BITS - largest.leading_zeros() + 1
 }
 
 impl Plan {
@@ -211,6 +216,11 @@ impl Plan {
         self.batches(images) as f64 * self.core_seconds / threads as f64
     }
 
+    /// Seconds of one core for one image of a full batch.
+    pub fn seconds_per_image(&self) -> f64 {
+        self.core_seconds / self.slots.max(1) as f64
+    }
+
     /// Bytes uploaded for one image of a full batch.
     pub fn input_bytes_per_image(&self) -> f64 {
         self.input_bytes as f64 / self.slots.max(1) as f64
@@ -218,9 +228,21 @@ impl Plan {
 
     /// The smallest predicted precision of any layer, bits after the binary point.
     pub fn min_precision_bits(&self) -> f64 {
+        let bits = self.layers.iter().map(|layer| layer.precision_bits);
+        bits.fold(f64::INFINITY, f64::min)
+    }
+
+    /// Predicted precision of the logits: -log2 of the standard deviation of their noise.
+    pub fn logit_precision_bits(&self) -> f64 {
         self.layers
-            .iter()
-            .map(|layer| layer.precision_bits)
-            .fold(f64::INFINITY, f64::min)
+            .last()
+            .map_or(f64::NEG_INFINITY, |layer| layer.precision_bits)
+    }
+
+    /// The largest error of a logit to expect in any slot, against the same circuit without noise.
+    pub fn logit_error_bound(&self) -> f64 {
+        self.layers
+            .last()
+            .map_or(f64::INFINITY, |layer| (-layer.error_bound_bits).exp2())
     }
 }

@@ -1,14 +1,16 @@
 //! A plan before training: what a spec will cost and whether it can run at all, from a network with random weights.
 
+use super::compile::compile;
 use super::error::CircuitError;
-use super::fold::fold;
-use super::plan::{Plan, plan};
+use super::plan::Plan;
 use crate::model::{Activations, PreActivation, TrainedLayer, initial};
 use crate::spec::{ActivationSpec, Experiment, Trainable};
 use polyapprox::{Method, Polynomial, approximate, approximate_weighted};
 
 /// Pre-activations are taken to reach this many times the spec's interval; training penalises what lies outside it.
 const REACH: f64 = 1.5;
+/// Logits are taken to stay within this: those of trained MNIST networks reach 9 to 13.
+const LOGITS: f64 = 13.0;
 /// Share of the largest term that a leading coefficient is given where the method finds zero and training will move it.
 const TRAINED_LEADING: f64 = 0.05;
 /// Pixels are taken to have this mean and this standard deviation, about those of MNIST.
@@ -17,7 +19,7 @@ const PIXELS: (f32, f32) = (0.15, 0.3);
 /// Plans the network of `experiment` with random (He et al. 2015) weights: same shapes, same depth, about the same bounds.
 ///
 /// # Errors
-/// As [`fold`] and [`plan`]; [`CircuitError::Approximation`] where the method finds no polynomial.
+/// As [`compile`]; [`CircuitError::Approximation`] where the method finds no polynomial.
 pub fn plan_shape(experiment: &Experiment) -> Result<Plan, CircuitError> {
     let polynomial = starting_polynomial(&experiment.activation)?;
     let channels = experiment.network.input.channels;
@@ -35,12 +37,12 @@ pub fn plan_shape(experiment: &Experiment) -> Result<Plan, CircuitError> {
         .iter()
         .zip(&experiment.network.shapes)
         .enumerate();
-    let ranges: Vec<PreActivation> = activations
+    let mut ranges: Vec<PreActivation> = activations
         .filter(|(_, (layer, _))| matches!(layer, TrainedLayer::Polynomial { .. }))
         .map(|(layer, (_, shape))| assumed_range(layer, shape.channels, reach))
         .collect();
-    let circuit = fold(&network, &ranges, experiment.encryption.weight_bits)?;
-    plan(&circuit, &experiment.encryption)
+    ranges.push(assumed_range(network.layers.len(), network.classes, LOGITS));
+    Ok(compile(&network, &ranges, &experiment.encryption)?.1)
 }
 
 /// The polynomial that training starts from, or one like it where that depends on data.

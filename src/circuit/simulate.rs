@@ -64,7 +64,13 @@ pub fn simulate_checked(
             let mut pixels = Vec::with_capacity(circuit.input.len());
             circuit.normalise(images.image(index), &mut pixels);
             let input = simulator.encrypt(&pixels, plan.input_scale)?;
-            let output = execute(&simulator, circuit, input, &mut |_, _, _| {})?;
+            let output = execute(
+                &simulator,
+                circuit,
+                &plan.schedule,
+                input,
+                &mut |_, _, _| {},
+            )?;
             simulator.note_size(&output);
             Ok((logits(&output), simulator.wrapped()))
         })

@@ -5,31 +5,35 @@ use ckks::Ring;
 
 impl Plan {
     /// Headings of [`Self::rows`].
-    pub const COLUMNS: [&'static str; 9] = [
+    pub const COLUMNS: [&'static str; 11] = [
         "layer",
         "kind",
         "macs",
         "ciphertexts",
+        "polynomials",
         "level",
         "scale",
         "bound",
         "precision",
         "memory",
+        "time",
     ];
 
-    /// One row a layer: scale, bound and precision in bits, memory of what leaves the layer.
-    pub fn rows(&self) -> Vec<[String; 9]> {
+    /// One row a layer: scale, bound and precision in bits, memory of what leaves the layer, time of one batch on one core.
+    pub fn rows(&self) -> Vec<[String; 11]> {
         let rows = self.layers.iter().map(|layer| {
             [
                 layer.name.clone(),
                 layer.kind.clone(),
                 layer.macs.to_string(),
                 layer.ciphertexts.to_string(),
+                layer.components.to_string(),
                 layer.level.to_string(),
                 format!("{:.1}", layer.scale_bits),
                 format!("{:.1}", layer.bound_bits),
                 format!("{:.1}", layer.precision_bits),
                 bytes(layer.bytes),
+                time(layer.seconds),
             ]
         });
         rows.collect()
@@ -54,7 +58,7 @@ impl Plan {
         let seconds = self.evaluate_seconds(images, threads);
         let batches = self.batches(images);
         let hourly = (batches * self.slots) as f64 * 3600.0 / seconds;
-        vec![
+        let mut facts = vec![
             (
                 "ring",
                 format!(
@@ -65,6 +69,19 @@ impl Plan {
             (
                 "primes",
                 format!("{} bits, special {special}", primes.join(" + ")),
+            ),
+            (
+                "relinearisation",
+                self.schedule.relinearization.as_str().to_owned(),
+            ),
+            (
+                "scales",
+                format!(
+                    "{:.1} bits of the inputs, {:.1} after rescaling, weights of {} bits",
+                    self.input_scale.log2(),
+                    self.scale_bits,
+                    self.weight_bits
+                ),
             ),
             (
                 "modulus",
@@ -86,6 +103,15 @@ impl Plan {
                 format!("{:.1} bits", self.min_precision_bits()),
             ),
             (
+                "logits",
+                format!(
+                    "noise of {:.1} bits, at most {:.2e}; rounded weights of {:.1} bits",
+                    self.logit_precision_bits(),
+                    self.logit_error_bound(),
+                    self.rounding_bits
+                ),
+            ),
+            (
                 "batch",
                 format!("{} images; {batches} batches for {images}", self.slots),
             ),
@@ -103,14 +129,29 @@ impl Plan {
             ),
             (
                 "time",
-                format!("about {seconds:.1} s to evaluate ({hourly:.0} predictions an hour)"),
+                format!(
+                    "about {} to evaluate ({hourly:.0} predictions an hour)",
+                    time(seconds)
+                ),
             ),
-        ]
+        ];
+        let others = self.alternatives.iter();
+        facts.extend(others.map(|other| ("instead", other.to_string())));
+        facts
+    }
+}
+
+/// Seconds, three digits.
+fn time(seconds: f64) -> String {
+    if seconds < 1.0 {
+        format!("{:.0} ms", seconds * 1e3)
+    } else {
+        format!("{seconds:.1} s")
     }
 }
 
 /// Bytes in binary units, three digits.
-fn bytes(count: u64) -> String {
+pub(super) fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut value = count as f64;
     let mut unit = 0;

@@ -83,8 +83,8 @@ pub struct PolynomialLayer {
     pub polynomial: MonicPolynomial,
     /// Largest |input| to plan for, margin included.
     pub bound: f64,
-    /// Root mean square of the inputs, for the noise estimate.
-    pub typical: f64,
+    /// Root mean square of the inputs, for the noise estimate: one for all features, or one per feature where channels differ.
+    pub typical: Vec<f64>,
 }
 
 impl LinearKind {
@@ -289,7 +289,18 @@ impl PolynomialLayer {
             }
         }
         positive(of("the bound"), self.bound)?;
-        positive(of("the typical value"), self.typical)
+        let count = self.typical.len();
+        if count != 1 {
+            within(
+                of("the number of typical values"),
+                count,
+                features,
+                features,
+            )?;
+        }
+        self.typical
+            .iter()
+            .try_for_each(|value| positive(of("a typical value"), *value))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::error::CircuitError;
 use super::execute::apply;
 use super::planning::{Outline, Planner};
+use super::schedule::Schedule;
 use super::types::{Circuit, CircuitLayer};
 
 /// Largest |input| of the circuit: a black or a white pixel.
@@ -16,20 +17,26 @@ pub(super) fn input_bound(circuit: &Circuit) -> f64 {
 
 /// Runs the circuit on the planner's machine. The bounds of the training data replace what the machine can only bound by row sums.
 pub(super) fn walk(
-    planner: &Planner,
+    planner: &Planner<'_>,
     circuit: &Circuit,
+    schedule: Schedule,
     input: Outline,
     record: &mut dyn FnMut(&CircuitLayer, &Outline),
 ) -> Result<Outline, CircuitError> {
     let mut value = input;
-    for layer in &circuit.layers {
+    for (step, layer) in schedule.steps(circuit).into_iter().zip(&circuit.layers) {
         planner.begin(layer.name());
         if let CircuitLayer::Polynomial(layer) = layer {
-            (value.bound, value.typical) = (layer.bound, layer.typical);
+            value.bound = layer.bound;
+            let typical = layer.typical.iter().copied().cycle();
+            value.typical = typical.take(value.features).collect();
         }
-        value = apply(planner, layer, value)?;
+        value = apply(planner, step, layer, value)?;
         if let CircuitLayer::Linear(layer) = layer {
-            (value.bound, value.typical) = (layer.bound, value.typical.min(layer.bound));
+            value.bound = layer.bound;
+            for typical in &mut value.typical {
+                *typical = typical.min(layer.bound);
+            }
         }
         record(layer, &value);
     }

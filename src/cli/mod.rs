@@ -6,8 +6,10 @@ mod data;
 mod exit;
 mod logging;
 mod plan;
+mod publish;
 mod run;
 mod signals;
+mod sweep;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,6 +54,8 @@ struct Global {
 enum Command {
     /// Run an experiment: train, evaluate in the clear and encrypted, write results
     Run(run::RunArguments),
+    /// Run every missing point of a study: a sweep over experiments, or a table of approximations
+    Sweep(sweep::SweepArguments),
     /// Check specs and do nothing else
     Check(check::CheckArguments),
     /// Print parameters, levels, security, memory and estimated time, without training
@@ -59,6 +63,8 @@ enum Command {
     /// Fetch or verify a data set
     #[command(subcommand)]
     Data(data::DataCommand),
+    /// Copy finished runs in a form that is small enough to commit
+    Publish(publish::PublishArguments),
     /// Write what a client and a server need, as two folders, from a finished run
     Export(client_server::ExportArguments),
     /// Client: make keys (the secret one, and what the server needs)
@@ -89,9 +95,11 @@ pub fn main() -> ExitCode {
     let data_dir = arguments.global.data_dir.as_deref();
     let result = match arguments.command {
         Command::Run(command) => run::run(&command, data_dir, &signals, &log),
+        Command::Sweep(command) => sweep::sweep(&command, data_dir, &signals, &log),
         Command::Check(command) => check::check(&command),
         Command::Plan(command) => plan::plan(&command),
         Command::Data(command) => data::data(&command, data_dir, &signals),
+        Command::Publish(command) => publish::publish(&command),
         Command::Export(command) => client_server::export(&command),
         Command::Keygen(command) => client_server::keygen(&command),
         Command::Encrypt(command) => client_server::encrypt(&command, data_dir),

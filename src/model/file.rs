@@ -7,10 +7,10 @@ use super::architecture::{Header, LayerHeader, lists};
 use super::check::shapes;
 use super::error::ModelError;
 use super::network::{TrainedLayer, TrainedNetwork};
+use crate::files::write_whole;
 use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::Path;
 
 /// The metadata key; a single one, so that equal networks give equal bytes.
@@ -51,19 +51,6 @@ pub fn save_as(
         path: path.to_owned(),
         source,
     })
-}
-
-/// Writes a file whole or not at all.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or_else(|| Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 /// Reads a network.

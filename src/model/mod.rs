@@ -25,7 +25,6 @@ pub use infer::logits;
 pub use measure::pre_activations;
 pub use network::{PreActivation, TrainedLayer, TrainedNetwork};
 
-pub(crate) use file::write_whole;
 pub(crate) use graph::{Graph, Normalisation, values};
 pub(crate) use infer::{Inputs, tensor};
 pub(crate) use ops::range_penalty;

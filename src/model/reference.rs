@@ -240,14 +240,10 @@ pub fn experiment(seed: u64) -> Experiment {
         height,
         width,
     };
+    let text = "name = 'tiny'\n[dataset]\nname = 'digits'\n[encryption]\nbackend = 'clear'\n";
+    let base = Experiment::from_str_named(text, "tiny.toml", &[]).unwrap();
     Experiment {
-        name: "tiny".to_owned(),
         seed,
-        dataset: DatasetSpec {
-            name: DatasetName::Digits,
-            train: None,
-            test: None,
-        },
         activation: ActivationSpec {
             function: Function::Relu,
             method: Method::Hermite,
@@ -311,18 +307,6 @@ pub fn experiment(seed: u64) -> Experiment {
                 cutout: 0,
             },
         },
-        encryption: EncryptionSpec {
-            backend: BackendName::Clear,
-            security_bits: 128,
-            images: 0,
-            threads: 0,
-            weight_bits: 8,
-            scale_bits: 30,
-        },
-        output: OutputSpec {
-            charts: false,
-            report: false,
-            logits: false,
-        },
+        ..base
     }
 }

@@ -1,18 +1,27 @@
 //! From a checked experiment to a folder of results: stages keyed by content, kept in a store, each whole or absent.
 
+mod approximation;
 mod memory;
 mod output;
+mod publish;
 mod run;
 mod stages;
 mod store;
+mod sweep;
 mod tell;
 
 use std::path::PathBuf;
 
+pub use approximation::{ApproximationOutcome, run_approximations};
+pub use publish::{Published, publish};
 pub(crate) use run::starting_polynomial;
 pub use run::{RunOptions, RunOutcome, run};
 pub use stages::{Finished, Stage};
 pub use store::{Claim, Entry, Pending, Store, StoreError};
+pub use sweep::{
+    Local, PointFailure, PointState, PointStatus, Prospect, Runner, SweepOptions, SweepOutcome,
+    run_sweep, survey, sweep_folder,
+};
 
 use crate::circuit::CircuitError;
 use crate::data::DataError;
@@ -70,6 +79,28 @@ pub enum PipelineError {
         /// What is wrong.
         what: String,
     },
+    /// A point of a sweep cannot run.
+    #[error("the point `{label}` cannot run: {source}")]
+    Point {
+        /// The point's values.
+        label: String,
+        /// Why not.
+        source: Box<PipelineError>,
+    },
+    /// Points of a sweep have failed.
+    #[error("{failed} of {points} points have no result; the next call runs them again")]
+    PointsFailed {
+        /// How many, those that were not started any more included.
+        failed: usize,
+        /// All of them.
+        points: usize,
+    },
+    /// A sweep was asked to stop.
+    #[error("stopped with {left} points left; the next call goes on from here")]
+    SweepStopped {
+        /// Points without a result.
+        left: usize,
+    },
 }
 
 impl PipelineError {
@@ -80,6 +111,8 @@ impl PipelineError {
             Self::Encrypted(EncryptedError::BackendMissing(_)) => 3,
             Self::Encrypted(EncryptedError::Interrupted) => 75,
             Self::Train(error) => error.exit_code(),
+            Self::Point { source, .. } => source.exit_code(),
+            Self::SweepStopped { .. } => 75,
             // The spec asks for what no secure parameter set can do.
             Self::Polynomial(_) => 2,
             Self::Circuit(

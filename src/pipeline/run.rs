@@ -188,8 +188,8 @@ pub fn run(
 
     let folded = stages.make(Stage::Circuit, &keys.circuit, &|pending| {
         let test = &dataset()?.test;
-        let circuit = circuit::fold(&network, &ranges.train, experiment.encryption.weight_bits)?;
-        let plan = circuit::plan(&circuit, &experiment.encryption)?;
+        let (circuit, plan) =
+            circuit::compile(&network, &ranges.train, &experiment.encryption)?;
         output::write_logits(
             &pending.file("circuit.f32"),
             &circuit::simulate(&circuit, &plan, test, None)?,

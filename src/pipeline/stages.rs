@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::PipelineError;
-use crate::spec::{ContentKey, Experiment, TrainSpec};
+use crate::spec::{ContentKey, EncryptionSpec, Experiment, TrainSpec};
 
 /// A stage that the store keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum, Serialize)]
@@ -115,14 +115,13 @@ impl Keys {
         };
         let plaintext = Stage::Plaintext.key(json!([trained, original, interval]))?;
         let encryption = &experiment.encryption;
-        // Images and threads do not change the circuit, and the security level is the only one there is.
-        let circuit = Stage::Circuit.key(json!([
-            trained,
-            encryption.weight_bits,
-            encryption.scale_bits,
-            encryption.security_bits,
-            experiment.seed
-        ]))?;
+        // How many images are encrypted on how many threads does not change the circuit and its plan.
+        let plan = EncryptionSpec {
+            images: 0,
+            threads: 0,
+            ..*encryption
+        };
+        let circuit = Stage::Circuit.key(json!([trained, plan, experiment.seed]))?;
         let encrypted = Stage::Encrypted.key(json!([circuit, encryption]))?;
         Ok(Self {
             train: trained,

@@ -102,6 +102,15 @@ fn section(out: &mut String, section: &Section, charts: &[Chart], warning: &str)
                 escape(title),
                 escape(text.trim_end())
             )),
+            Block::Files(files) => {
+                let links: Vec<String> = files
+                    .iter()
+                    .map(|(what, name)| {
+                        format!("<a href=\"{}\">{}</a>", escape(name), escape(what))
+                    })
+                    .collect();
+                out.push_str(&format!("<p>{}</p>\n", links.join(", ")));
+            }
         }
     }
     out.push_str("</section>\n");

@@ -60,6 +60,12 @@ pub(super) fn page(document: &Document, charts: &[Chart]) -> String {
                         ));
                     }
                 }
+                Block::Files(files) => {
+                    for (what, name) in files {
+                        out.push_str(&format!("- [{}]({name})\n", escape(what)));
+                    }
+                    out.push('\n');
+                }
                 Block::Source(title, language, text) => {
                     let fence = fence(text);
                     out.push_str(&format!(

@@ -16,6 +16,7 @@ mod render;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod sample;
+mod study;
 mod style;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
@@ -30,6 +31,7 @@ pub use document::Document;
 pub use error::ReportError;
 pub use input::{ActivationPlot, PlanRow, RunReport, SAMPLES, Sample};
 pub use render::Chart;
+pub use study::{ApproximationReport, ApproximationRow, Inputs, write_approximations};
 
 /// Writes `<name>.svg` and `<name>.png` of every chart.
 ///

@@ -42,6 +42,22 @@ impl Machine {
     }
 }
 
+impl Machine {
+    /// The machine in one line.
+    pub fn describe(&self) -> String {
+        let mut text = self.cpu.clone().unwrap_or_else(|| self.arch.clone());
+        text.push_str(&format!(", {} hardware threads", self.logical_cpus));
+        if let Some(bytes) = self.memory_bytes {
+            text.push_str(&format!(", {:.0} GiB", bytes as f64 / f64::from(1 << 30)));
+        }
+        text.push_str(&format!(", {} {}", self.os, self.arch));
+        if !self.features.is_empty() {
+            text.push_str(&format!(" ({})", self.features.join(", ")));
+        }
+        text
+    }
+}
+
 /// The value of the first `model name` line.
 fn cpu_model(cpuinfo: &str) -> Option<String> {
     cpuinfo.lines().find_map(|line| {

@@ -4,6 +4,7 @@
 
 mod error;
 mod frame;
+mod grid;
 mod json;
 mod machine;
 mod manifest;
@@ -14,6 +15,7 @@ pub mod agreement;
 pub mod tables;
 
 pub use error::ResultsError;
+pub use grid::{Cell, Grid};
 pub use json::{read_json, write_json};
 pub use machine::Machine;
 pub use manifest::{DataDigest, Manifest, Program, StageRecord, utc};

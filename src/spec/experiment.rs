@@ -248,10 +248,32 @@ pub struct EncryptionSpec {
     pub images: usize,
     /// Threads of the encrypted evaluation; 0: all cores.
     pub threads: usize,
-    /// Signed bits of the integer weights, 4 to 12.
-    pub weight_bits: u32,
-    /// log2 of the scale that values return to after each activation.
-    pub scale_bits: u32,
+    /// The ring that messages live in; `None`: the planner chooses.
+    pub ring: Option<ckks::Ring>,
+    /// When products go back to two components; `None`: the planner chooses.
+    pub relinearization: Option<Relinearization>,
+    /// Signed bits of the integer weights, 4 to 12; `None`: the planner chooses.
+    pub weight_bits: Option<u32>,
+    /// log2 of the scale that rescaling returns to, 8 to 30; `None`: the planner chooses.
+    pub scale_bits: Option<u32>,
+    /// The least predicted precision of the logits: -log2 of the standard deviation of their noise. `None`:
+    /// [`EncryptionSpec::DEFAULT_PRECISION_BITS`].
+    pub precision_bits: Option<f64>,
+    /// The most memory that one batch on the server may take, GiB; `None`: most of what the machine has.
+    pub memory_gib: Option<f64>,
+}
+
+/// When the product of two ciphertexts, which has more components than they have, goes back to two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Relinearization {
+    /// After every product, before the next linear layer.
+    Eager,
+    /// A square keeps its three components through the linear layers after it, up to the next activation; after the last one the client
+    /// decrypts three.
+    Lazy,
+    /// Not at all: no evaluation key, no rescaling. Every square doubles the components, less one, and the client decrypts them.
+    Never,
 }
 
 /// What a run writes besides the tables.
@@ -301,6 +323,25 @@ impl DatasetName {
             _ => (60_000, 10_000),
         }
     }
+}
+
+impl EncryptionSpec {
+    /// Noise of 2^-5 in a logit: it decides between two classes only where the network itself does not. On trained MNIST networks, at
+    /// least 999 of 1000 encrypted predictions are then those of the polynomial network.
+    pub const DEFAULT_PRECISION_BITS: f64 = 5.0;
+}
+
+impl Relinearization {
+    /// The name in specs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Eager => "eager",
+            Self::Lazy => "lazy",
+            Self::Never => "never",
+        }
+    }
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Eager, Self::Lazy, Self::Never];
 }
 
 impl Optimizer {

@@ -17,6 +17,7 @@ mod read;
 mod resolved;
 mod size;
 mod source;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -24,3 +25,4 @@ pub use error::{Invalid, SpecError};
 pub use experiment::*;
 pub use key::{ContentKey, canonical_json};
 pub use read::MAX_BYTES;
+pub use sweep::*;

@@ -39,7 +39,7 @@ fn form(what: &str, span: Range<usize>) -> Problem {
         .help("an override is section.key=value, for example --set train.epochs=12")
 }
 
-fn is_key(key: &str) -> bool {
+pub(super) fn is_key(key: &str) -> bool {
     !key.is_empty()
         && key
             .bytes()
@@ -47,7 +47,7 @@ fn is_key(key: &str) -> bool {
 }
 
 /// The parts between the dots, each with its span.
-fn split(path: &str, start: usize) -> Vec<(Range<usize>, &str)> {
+pub(super) fn split(path: &str, start: usize) -> Vec<(Range<usize>, &str)> {
     let mut at = start;
     path.split('.')
         .map(|part| {
@@ -74,7 +74,8 @@ fn parse(text: &str, start: usize) -> Result<Spanned<DeValue<'_>>, Problem> {
     }
 }
 
-fn insert<'i>(
+/// Puts a value under the path `keys`, and makes the sections on the way.
+pub(super) fn insert<'i>(
     table: &mut DeTable<'i>,
     keys: &[(Range<usize>, &'i str)],
     value: Spanned<DeValue<'i>>,
@@ -115,7 +116,7 @@ fn insert<'i>(
 }
 
 /// The value with every span moved by `start`.
-fn shifted(value: Spanned<DeValue<'_>>, start: usize) -> Spanned<DeValue<'_>> {
+pub(super) fn shifted(value: Spanned<DeValue<'_>>, start: usize) -> Spanned<DeValue<'_>> {
     let span = value.span();
     let moved = match value.into_inner() {
         DeValue::Array(array) => DeValue::Array(

@@ -2,8 +2,11 @@
 //! [`Experiment`](super::Experiment) of it.
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{
+    self, Deserialize, Deserializer, IntoDeserializer, MapAccess, Unexpected, Visitor,
+};
 use std::fmt;
+use std::marker::PhantomData;
 use toml::Spanned;
 
 /// A value that may be absent.
@@ -121,8 +124,12 @@ raw_table!(
         security_bits: Whole,
         images: Whole,
         threads: Whole,
-        weight_bits: Whole,
-        scale_bits: Whole,
+        ring: String,
+        relinearization: String,
+        weight_bits: OrAuto<Whole>,
+        scale_bits: OrAuto<Whole>,
+        precision_bits: OrAuto<Real>,
+        memory_gib: OrAuto<Real>,
     }
 );
 
@@ -142,6 +149,13 @@ pub(super) struct Whole(pub i128);
 /// A number: `3` is as good as `3.0`. May be NaN or infinite here; the check refuses that.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Real(pub f64);
+
+/// A number, or a word that should be `auto`.
+#[derive(Debug)]
+pub(super) enum OrAuto<T> {
+    Number(T),
+    Word(String),
+}
 
 /// `activation.trainable`: a switch, or how finely.
 #[derive(Debug)]
@@ -202,6 +216,59 @@ impl<'de> Deserialize<'de> for Real {
         }
         deserializer.deserialize_any(RealVisitor)
     }
+}
+
+/// Reads a number, or a word in its place.
+impl<'de, T: Deserialize<'de> + Number> Deserialize<'de> for OrAuto<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OrAutoVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de> + Number> Visitor<'de> for OrAutoVisitor<T> {
+            type Value = OrAuto<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "\"auto\" or {}", T::EXAMPLE)
+            }
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Self::Value, E> {
+                Ok(OrAuto::Word(word.to_owned()))
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Self::Value, E> {
+                T::deserialize(value.into_deserializer()).map(OrAuto::Number)
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Self::Value, E> {
+                T::deserialize(value.into_deserializer()).map(OrAuto::Number)
+            }
+            fn visit_i128<E: de::Error>(self, value: i128) -> Result<Self::Value, E> {
+                T::deserialize(value.into_deserializer()).map(OrAuto::Number)
+            }
+            fn visit_u128<E: de::Error>(self, value: u128) -> Result<Self::Value, E> {
+                T::deserialize(value.into_deserializer()).map(OrAuto::Number)
+            }
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Self::Value, E> {
+                if T::WHOLE {
+                    return Err(E::invalid_type(Unexpected::Float(value), &self));
+                }
+                T::deserialize(value.into_deserializer()).map(OrAuto::Number)
+            }
+        }
+        deserializer.deserialize_any(OrAutoVisitor(PhantomData))
+    }
+}
+
+/// What an [`OrAuto`] can hold.
+pub(super) trait Number {
+    /// For messages.
+    const EXAMPLE: &'static str;
+    /// Whether a point is refused.
+    const WHOLE: bool;
+}
+
+impl Number for Whole {
+    const EXAMPLE: &'static str = "a whole number, like 9";
+    const WHOLE: bool = true;
+}
+
+impl Number for Real {
+    const EXAMPLE: &'static str = "a number, like 4.5";
+    const WHOLE: bool = false;
 }
 
 impl<'de> Deserialize<'de> for RawTrainable {

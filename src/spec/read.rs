@@ -7,6 +7,7 @@ use serde::Deserialize;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use toml::Spanned;
 use toml::de::{DeTable, Deserializer};
 
 /// The largest spec that is read, bytes.
@@ -19,33 +20,8 @@ impl Experiment {
     /// The file is missing, no text or too large, or its text is refused by [`Self::from_str_named`].
     pub fn from_path(path: impl AsRef<Path>, overrides: &[String]) -> Result<Self, SpecError> {
         let path = path.as_ref();
-        let read = || {
-            let mut bytes = Vec::new();
-            File::open(path)?
-                .take(MAX_BYTES + 1)
-                .read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        let bytes = read().map_err(|source| SpecError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(SpecError::TooLarge {
-                path: path.to_owned(),
-                limit: MAX_BYTES,
-            });
-        }
-        let text = str::from_utf8(&bytes).map_err(|error| {
-            let at = error.valid_up_to();
-            let line = 1 + bytes.iter().take(at).filter(|&&byte| byte == b'\n').count();
-            SpecError::NotUtf8 {
-                path: path.to_owned(),
-                at,
-                line,
-            }
-        })?;
-        Self::from_str_named(text, &path.display().to_string(), overrides)
+        let text = text_of(path)?;
+        Self::from_str_named(&text, &path.display().to_string(), overrides)
     }
 
     /// Checks a spec's text; `file_name` is what errors call it.
@@ -63,8 +39,50 @@ impl Experiment {
     }
 }
 
+/// The text of a spec's file.
+///
+/// # Errors
+/// The file is missing, too large, or no UTF-8.
+pub(super) fn text_of(path: &Path) -> Result<String, SpecError> {
+    let read = || {
+        let mut bytes = Vec::new();
+        File::open(path)?
+            .take(MAX_BYTES + 1)
+            .read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().map_err(|source| SpecError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(SpecError::TooLarge {
+            path: path.to_owned(),
+            limit: MAX_BYTES,
+        });
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let before = error.as_bytes().iter().take(at);
+        let line = 1 + before.filter(|&&byte| byte == b'\n').count();
+        SpecError::NotUtf8 {
+            path: path.to_owned(),
+            at,
+            line,
+        }
+    })
+}
+
 fn experiment(sources: &Sources) -> Result<Experiment, Problem> {
-    let mut table = DeTable::parse(sources.file()).map_err(|error| not_toml(&error, 0))?;
+    let table = DeTable::parse(sources.file()).map_err(|error| not_toml(&error, 0))?;
+    checked(table, sources)
+}
+
+/// The experiment of a parsed spec, once the overrides of `sources` are in it.
+pub(super) fn checked<'i>(
+    mut table: Spanned<DeTable<'i>>,
+    sources: &'i Sources,
+) -> Result<Experiment, Problem> {
     for part in sources.overrides() {
         overrides::apply(table.get_mut(), part)?;
     }

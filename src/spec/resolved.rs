@@ -27,6 +27,11 @@ fn reals(values: &[f64]) -> String {
     format!("[{}]", values.join(", "))
 }
 
+/// What was given, or the word for what the planner chooses.
+fn or_auto<T>(value: Option<T>, write: impl Fn(T) -> String) -> String {
+    value.map_or_else(|| "\"auto\"".to_owned(), write)
+}
+
 fn write(experiment: &Experiment, text: &mut String) -> fmt::Result {
     let Experiment {
         name,
@@ -161,8 +166,26 @@ fn write(experiment: &Experiment, text: &mut String) -> fmt::Result {
     )?;
     writeln!(
         text,
-        "weight_bits = {}\nscale_bits = {}\n",
-        encryption.weight_bits, encryption.scale_bits
+        "ring = {}\nrelinearization = {}",
+        or_auto(encryption.ring, |ring| format!("\"{ring}\"")),
+        or_auto(encryption.relinearization, |choice| format!(
+            "\"{}\"",
+            choice.as_str()
+        )),
+    )?;
+    let whole = |value: Option<u32>| or_auto(value, |value| value.to_string());
+    let number = |value: Option<f64>| or_auto(value, |value| real(value).to_string());
+    writeln!(
+        text,
+        "weight_bits = {}\nscale_bits = {}",
+        whole(encryption.weight_bits),
+        whole(encryption.scale_bits)
+    )?;
+    writeln!(
+        text,
+        "precision_bits = {}\nmemory_gib = {}\n",
+        number(encryption.precision_bits),
+        number(encryption.memory_gib)
     )?;
 
     writeln!(

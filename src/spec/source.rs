@@ -5,6 +5,8 @@ use super::error::{Problem, SpecError};
 /// The texts of a spec, end to end, with one byte between neighbours.
 pub(super) struct Sources {
     parts: Vec<Part>,
+    /// How many of the parts are files; the others are overrides.
+    files: usize,
 }
 
 pub(super) struct Part {
@@ -20,23 +22,30 @@ pub(super) const FLAG: &str = "--set ";
 
 impl Sources {
     pub fn new(file_name: &str, text: &str, overrides: &[String]) -> Self {
-        let mut parts = vec![Part {
-            name: file_name.to_owned(),
-            text: text.to_owned(),
-            base: 0,
-        }];
-        let mut base = text.len() + 1;
-        for setting in overrides {
-            let text = format!("{FLAG}{setting}");
+        Self::of_files(&[(file_name, text)], overrides)
+    }
+
+    /// Several files, each a name and a text: the spec, then what else puts values into it.
+    pub fn of_files(files: &[(&str, &str)], overrides: &[String]) -> Self {
+        let overrides = overrides
+            .iter()
+            .map(|setting| ("command line", format!("{FLAG}{setting}")));
+        let texts = files.iter().map(|(name, text)| (*name, (*text).to_owned()));
+        let mut parts = Vec::new();
+        let mut base = 0;
+        for (name, text) in texts.chain(overrides) {
             let length = text.len();
             parts.push(Part {
-                name: "command line".to_owned(),
+                name: name.to_owned(),
                 text,
                 base,
             });
             base += length + 1;
         }
-        Self { parts }
+        Self {
+            parts,
+            files: files.len(),
+        }
     }
 
     /// The file's text; its spans need no shift.
@@ -46,7 +55,7 @@ impl Sources {
 
     /// The overrides, in the order given.
     pub fn overrides(&self) -> &[Part] {
-        self.parts.get(1..).unwrap_or_default()
+        self.parts.get(self.files..).unwrap_or_default()
     }
 
     /// The diagnostic, on the text that holds the problem's first label (the file where it has none). What stands in another
@@ -67,7 +76,10 @@ impl Sources {
                     .take(span.start - other.base)
                     .filter(|&byte| byte == b'\n')
                     .count();
-                let place = if other.base == 0 {
+                let place = if self.parts[..self.files]
+                    .iter()
+                    .any(|file| file.base == other.base)
+                {
                     format!("{} line {line}", other.name)
                 } else {
                     other.text.clone()

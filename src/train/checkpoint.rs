@@ -6,7 +6,8 @@
 use super::error::TrainError;
 use super::optimizer::Memory;
 use super::state::{State, Validated};
-use crate::model::{Precision, from_bytes, to_bytes, write_whole};
+use crate::files::write_whole;
+use crate::model::{Precision, from_bytes, to_bytes};
 use crate::results::EpochRow;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;

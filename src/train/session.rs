@@ -96,11 +96,11 @@ fn train_here(
         tracing::info!(
             network = session.name,
             epoch = row.epoch,
-            loss = row.train_loss,
-            train_accuracy = row.train_accuracy,
-            validation_accuracy = row.validation_accuracy,
-            learning_rate = row.learning_rate,
-            outside = row.outside,
+            loss = rounded(row.train_loss, 4),
+            train_accuracy = rounded(row.train_accuracy, 4),
+            validation_accuracy = rounded(row.validation_accuracy, 4),
+            learning_rate = rounded(row.learning_rate, 6),
+            outside = rounded(row.outside, 5),
             images_per_second = (train.len() as f64 / row.seconds).round(),
             "epoch"
         );
@@ -383,6 +383,12 @@ impl<'a> Session<'a> {
             network,
         })
     }
+}
+
+/// For the log, where all digits of a double only hide the first ones; tables keep them all.
+fn rounded(value: f64, digits: i32) -> f64 {
+    let unit = 10_f64.powi(digits);
+    (value * unit).round() / unit
 }
 
 /// The value of a tensor that holds one.

@@ -1,16 +1,19 @@
-//! Time of the two operations that inference consists of. One thread, so that figures are per core.
+//! Time of the operations that inference consists of. One thread, so that figures are per core.
 //!
 //! Elements of the linear map are multiply-accumulates on one residue (one coefficient, prime and
-//! component).
+//! component). Beside criterion's figures every map prints its ratio to the port limit: how many
+//! fused multiply-adds the machine starts in the same time, measured here, over those that the map
+//! needs ([`lanes`]).
 
 #![allow(missing_docs, clippy::expect_used)]
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ckks::{
-    Convolution, EvaluationKey, Evaluator, LinearMap, Machine, Parameters, ParametersLiteral, Ring,
-    SecretKey,
+    Convolution, EvaluationKey, Evaluator, FusedStep, LinearMap, Machine, Parameters,
+    ParametersLiteral, Ring, SecretKey,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -24,11 +27,102 @@ fn parameters(prime_bits: &[u32], special_bits: Option<u32>) -> Parameters {
     Parameters::new(literal).expect("a secure set")
 }
 
+/// Weights of eight bits.
+fn bytes(count: usize) -> Vec<i16> {
+    (0..count).map(|i| (i * 193 % 255) as i16 - 127).collect()
+}
+
 fn weights(count: usize) -> Vec<i16> {
     (0..count).map(|i| (i * 193 % 511) as i16 - 255).collect()
 }
 
+/// Lanes of a multiply-add of doubles that a multiply-accumulate takes: one or two digits of the
+/// residue, or its bytes over 8 where the integer kernel takes weights of eight bits (an
+/// instruction of 64 products in the place of one of 8).
+fn lanes(bits: u32, map: &LinearMap) -> f64 {
+    let groups = || map.groups().iter();
+    let small = groups().all(|g| g.weights().iter().all(|&w| i8::try_from(w).is_ok()));
+    let channels = groups().all(|g| g.positions() == 1 || g.taps() > 25);
+    #[cfg(target_arch = "x86_64")]
+    let integers = std::arch::is_x86_feature_detected!("avx512vnni");
+    #[cfg(not(target_arch = "x86_64"))]
+    let integers = false;
+    if small && channels && integers {
+        return f64::from(bits.div_ceil(8)) / 8.0;
+    }
+    let log_sum = (map.max_abs_row_sum() as f64).log2();
+    if f64::from(bits - 1) + log_sum < 51.0 {
+        1.0
+    } else {
+        2.0
+    }
+}
+
+/// The shortest of some runs.
+fn shortest(mut run: impl FnMut()) -> Duration {
+    let once = || {
+        let start = Instant::now();
+        run();
+        start.elapsed()
+    };
+    std::iter::repeat_with(once)
+        .take(10)
+        .min()
+        .unwrap_or_default()
+}
+
+/// Multiply-adds of one double a second that this core starts at most.
+fn port_limit() -> f64 {
+    const STEPS: usize = 1 << 20;
+    /// Sums in registers, enough to hide the latency.
+    const SUMS: usize = 128;
+    #[inline(always)]
+    fn steps(x: f64, fused: bool) -> f64 {
+        let mut sums = [0.5f64; SUMS];
+        for _ in 0..STEPS {
+            for sum in &mut sums {
+                *sum = if fused {
+                    sum.mul_add(x, 0.25)
+                } else {
+                    *sum * x + 0.25
+                };
+            }
+        }
+        sums.iter().sum()
+    }
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,fma")]
+    fn avx512(x: f64) -> f64 {
+        steps(x, true)
+    }
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    fn avx2(x: f64) -> f64 {
+        steps(x, true)
+    }
+    let time = shortest(|| {
+        let x = black_box(0.5);
+        #[cfg(target_arch = "x86_64")]
+        let sum = if std::arch::is_x86_feature_detected!("avx512f") {
+            // SAFETY: detected.
+            unsafe { avx512(x) }
+        } else if std::arch::is_x86_feature_detected!("avx2")
+            && std::arch::is_x86_feature_detected!("fma")
+        {
+            // SAFETY: detected.
+            unsafe { avx2(x) }
+        } else {
+            steps(x, false)
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        let sum = steps(x, false);
+        black_box(sum);
+    });
+    (STEPS * SUMS) as f64 / time.as_secs_f64()
+}
+
 fn linear(c: &mut Criterion) {
+    let limit = port_limit();
     let mut group = c.benchmark_group("linear");
     group.sample_size(10);
     let convolution = Convolution {
@@ -40,14 +134,35 @@ fn linear(c: &mut Criterion) {
         height: 28,
         width: 28,
     };
+    let deep = Convolution {
+        in_channels: 16,
+        out_channels: 16,
+        kernel: 3,
+        stride: 1,
+        padding: 1,
+        height: 14,
+        width: 14,
+    };
     let maps = [
         (
             "dense 845 -> 100",
             LinearMap::dense(845, 100, weights(84_500)).expect("a map"),
         ),
         (
-            "convolution 5 x 5",
+            "convolution 5 x 5, 1 -> 5",
             LinearMap::convolution(&convolution, weights(125)).expect("a map"),
+        ),
+        (
+            "convolution 3 x 3, 16 -> 16",
+            LinearMap::convolution(&deep, weights(2304)).expect("a map"),
+        ),
+        (
+            "dense 845 -> 100 of 8-bit weights",
+            LinearMap::dense(845, 100, bytes(84_500)).expect("a map"),
+        ),
+        (
+            "convolution 3 x 3, 16 -> 16 of 8-bit weights",
+            LinearMap::convolution(&deep, bytes(2304)).expect("a map"),
         ),
     ];
     for bits in [30, 40, 50] {
@@ -61,6 +176,16 @@ fn linear(c: &mut Criterion) {
                 .expect("a set")
                 .expand();
             let residues = 2 * parameters.ring_degree() as u64;
+            let run = || {
+                black_box(evaluator.linear(&set, map, 256.0).expect("a result"));
+            };
+            let per_second = (map.macs() * residues) as f64 / shortest(run).as_secs_f64();
+            let ratio = per_second * lanes(bits, map) / limit;
+            println!(
+                "{name}, {bits}-bit prime: {:.1} G multiply-accumulates a second, {:.0} % of the port limit",
+                per_second / 1e9,
+                100.0 * ratio,
+            );
             group.throughput(Throughput::Elements(map.macs() * residues));
             group.bench_function(format!("{name}, {bits}-bit prime"), |b| {
                 b.iter(|| black_box(evaluator.linear(&set, map, 256.0).expect("a result")));
@@ -85,6 +210,19 @@ fn square(c: &mut Criterion) {
     group.bench_function("square and relinearise, N = 8192, 3 primes", |b| {
         b.iter(|| black_box(evaluator.square(&set).expect("a square")));
     });
+    group.bench_function("tensor square, N = 8192, 3 primes", |b| {
+        b.iter(|| black_box(evaluator.tensor_square(&set).expect("a square")));
+    });
+    let tensor = evaluator.tensor_square(&set).expect("a square");
+    group.bench_function("copy, relinearise and rescale, N = 8192, 3 primes", |b| {
+        b.iter(|| {
+            black_box(
+                evaluator
+                    .relinearize_rescale(tensor.clone())
+                    .expect("a value"),
+            )
+        });
+    });
     let squared = evaluator.square(&set).expect("a square");
     group.bench_function("copy and rescale, N = 8192, 3 primes", |b| {
         b.iter(|| black_box(evaluator.rescale(squared.clone()).expect("a value")));
@@ -106,6 +244,57 @@ fn square(c: &mut Criterion) {
     });
 }
 
+/// A dense network of one square, without keys: step by step, fused, and fused from the seed.
+fn keyless(c: &mut Criterion) {
+    let mut group = c.benchmark_group("784-100-10, one square, N = 2048");
+    group.sample_size(10);
+    let parameters = Parameters::new(ParametersLiteral {
+        ring: Ring::ConjugateInvariant,
+        log_n: 11,
+        prime_bits: vec![49],
+        special_bits: None,
+    })
+    .expect("a secure set");
+    let secret = SecretKey::generate(&parameters).expect("entropy");
+    let evaluator = Evaluator::new(parameters.clone(), None).expect("an evaluator");
+    let small = |count: usize| (0..count).map(|i| (i * 7 % 31) as i16 - 15).collect();
+    let first = LinearMap::dense(784, 100, small(78_400)).expect("a map");
+    let second = LinearMap::dense(100, 10, small(1000)).expect("a map");
+    let biases: Vec<f64> = (0..100).map(|i| f64::from(i) / 100.0).collect();
+    let steps = [
+        FusedStep::Linear {
+            map: &first,
+            weight_scale: 16.0,
+        },
+        FusedStep::AddConstants(&biases),
+        FusedStep::TensorSquare,
+        FusedStep::Linear {
+            map: &second,
+            weight_scale: 16.0,
+        },
+    ];
+    let seeded = secret
+        .encrypt(&vec![0.5; 784 * parameters.slots()], 784, 4096.0)
+        .expect("a set");
+    let set = seeded.expand();
+    group.throughput(Throughput::Elements(parameters.slots() as u64));
+    group.bench_function("expand", |b| b.iter(|| black_box(seeded.expand())));
+    group.bench_function("step by step", |b| {
+        b.iter(|| {
+            let v = evaluator.linear(&set, &first, 16.0).expect("a value");
+            let v = evaluator.add_constants(v, &biases).expect("a value");
+            let v = evaluator.tensor_square(&v).expect("a value");
+            black_box(evaluator.linear(&v, &second, 16.0).expect("a value"))
+        });
+    });
+    group.bench_function("fused", |b| {
+        b.iter(|| black_box(evaluator.fused(&set, &steps).expect("a value")));
+    });
+    group.bench_function("fused from the seed", |b| {
+        b.iter(|| black_box(evaluator.fused(&seeded, &steps).expect("a value")));
+    });
+}
+
 fn one_thread(c: &mut Criterion) {
     rayon::ThreadPoolBuilder::new()
         .num_threads(1)
@@ -113,6 +302,7 @@ fn one_thread(c: &mut Criterion) {
         .expect("the first use of the pool");
     linear(c);
     square(c);
+    keyless(c);
 }
 
 criterion_group!(benches, one_thread);

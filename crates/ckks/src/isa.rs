@@ -14,6 +14,9 @@ pub(crate) enum Kind {
     /// AVX-512 F, DQ, VL and BW.
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// The same with IFMA, which few loops have a use for.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Ifma,
 }
 
 impl Isa {
@@ -25,6 +28,12 @@ impl Isa {
 
     /// All of them, narrowest first.
     pub fn available() -> impl Iterator<Item = Self> {
+        #[cfg(target_arch = "x86_64")]
+        let avx512 = std::arch::is_x86_feature_detected!("avx512f")
+            && std::arch::is_x86_feature_detected!("avx512dq")
+            && std::arch::is_x86_feature_detected!("avx512vl")
+            && std::arch::is_x86_feature_detected!("avx512bw")
+            && std::arch::is_x86_feature_detected!("fma");
         let kinds = [
             Some(Kind::Portable),
             #[cfg(target_arch = "x86_64")]
@@ -32,12 +41,10 @@ impl Isa {
                 && std::arch::is_x86_feature_detected!("fma"))
             .then_some(Kind::Avx2),
             #[cfg(target_arch = "x86_64")]
-            (std::arch::is_x86_feature_detected!("avx512f")
-                && std::arch::is_x86_feature_detected!("avx512dq")
-                && std::arch::is_x86_feature_detected!("avx512vl")
-                && std::arch::is_x86_feature_detected!("avx512bw")
-                && std::arch::is_x86_feature_detected!("fma"))
-            .then_some(Kind::Avx512),
+            avx512.then_some(Kind::Avx512),
+            #[cfg(target_arch = "x86_64")]
+            (avx512 && std::arch::is_x86_feature_detected!("avx512ifma"))
+                .then_some(Kind::Avx512Ifma),
         ];
         kinds.into_iter().flatten().map(Self)
     }
@@ -74,7 +81,9 @@ macro_rules! per_isa {
                 $crate::isa::Kind::Avx2 => unsafe { avx2($($arg),*) },
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
-                $crate::isa::Kind::Avx512 => unsafe { avx512($($arg),*) },
+                $crate::isa::Kind::Avx512 | $crate::isa::Kind::Avx512Ifma => unsafe {
+                    avx512($($arg),*)
+                },
             }
         }
     )*};

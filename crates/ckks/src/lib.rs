@@ -18,13 +18,16 @@
 //! The scheme is secure against passive adversaries who see no decryptions; see
 //! [`SecretKey::decrypt`].
 
+mod chacha;
 mod encoding;
 mod error;
 mod evaluator;
+mod inner_product;
 mod isa;
 mod keys;
 mod linear;
 mod machine;
+mod memory;
 mod modulus;
 mod noise;
 mod params;
@@ -39,7 +42,7 @@ mod transform;
 mod wire;
 
 pub use error::{Error, Result};
-pub use evaluator::Evaluator;
+pub use evaluator::{Evaluator, FusedInput, FusedStep};
 pub use keys::{EvaluationKey, SecretKey};
 pub use linear::{
     Convolution, Group, LinearMap, LinearMapError, MAX_ABS_ROW_SUM, PADDING, SumPool,

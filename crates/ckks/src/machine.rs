@@ -25,6 +25,9 @@ pub trait Machine {
     /// Number of features in the set.
     fn features(&self, v: &Self::Value) -> usize;
 
+    /// Polynomials of each ciphertext; 2 for a machine whose values are none.
+    fn components(&self, v: &Self::Value) -> usize;
+
     /// Applies an integer linear map; the integer weights stand for real weights times
     /// `weight_scale`.
     ///
@@ -57,6 +60,17 @@ pub trait Machine {
 
     /// Squares every feature: relinearised, not rescaled, so the scale is `scale(v)^2`.
     fn square(&self, v: &Self::Value) -> Result<Self::Value, Self::Error>;
+
+    /// Squares every feature without relinearising or rescaling: `c` components become `2c - 1`,
+    /// the scale is `scale(v)^2`. It needs no evaluation key.
+    fn tensor_square(&self, v: &Self::Value) -> Result<Self::Value, Self::Error>;
+
+    /// Brings three components back to two.
+    fn relinearize(&self, v: Self::Value) -> Result<Self::Value, Self::Error>;
+
+    /// [`relinearize`](Self::relinearize) and [`rescale`](Self::rescale) in one, with fewer
+    /// transforms than the two of them.
+    fn relinearize_rescale(&self, v: Self::Value) -> Result<Self::Value, Self::Error>;
 
     /// Multiplies feature by feature at the lower of the two levels: relinearised, not rescaled.
     fn multiply(&self, a: &Self::Value, b: &Self::Value) -> Result<Self::Value, Self::Error>;

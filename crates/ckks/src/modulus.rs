@@ -6,7 +6,7 @@
 
 /// Adding this to an integer-valued double of magnitude below 2^51 puts the integer into the low
 /// mantissa bits.
-const MAGIC: f64 = 6_755_399_441_055_744.0; // 1.5 * 2^52
+pub const MAGIC: f64 = 6_755_399_441_055_744.0; // 1.5 * 2^52
 
 /// `a * b mod p` for any modulus.
 pub fn multiply_modulo(a: u64, b: u64, p: u64) -> u64 {

@@ -138,6 +138,23 @@ impl NoiseModel {
         self.add(sigma / prime, self.rescale(components))
     }
 
+    /// The noise after relinearising a value with noise `sigma` at a level and dropping `prime`,
+    /// its last one.
+    pub fn after_relinearize_rescale(&self, sigma: f64, level: usize, prime: f64) -> f64 {
+        self.after_rescale(self.add(sigma, self.relinearize(level)), prime, 2)
+    }
+
+    /// [`rescale`](Self::rescale) in the worst slot of a key: `|s|^2` there is not its mean but
+    /// `ln slots` (standard) or `2 ln slots` times that, and so are its powers.
+    ///
+    /// With two components it is about `rescale(2)` times
+    /// [`worst_slot_factor`](Self::worst_slot_factor); with three, `|s|^4` is the larger part.
+    pub fn rescale_worst_slot(&self, components: usize) -> f64 {
+        let worst = self.secret_power() * self.worst_slot_factor().powi(2);
+        let powers = (0..components).map(|k| worst.powi(k as i32));
+        (self.slot_gain() * ROUNDING * powers.sum::<f64>()).sqrt()
+    }
+
     /// How much larger than its standard deviation rounding noise is expected to be in the worst
     /// slot of a key: the root of the largest `|s|^2` over its mean, `sqrt(ln slots)` (standard) or
     /// `sqrt(2 ln slots)`.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::memory::Arena;
 use crate::modulus::Modulus;
 use crate::primes::primes_below;
 use crate::residues::BLOCK;
@@ -76,6 +77,8 @@ struct Inner {
     inverses: Vec<Vec<u64>>,
     insecure: bool,
     fingerprint: [u8; 32],
+    /// Where the residues of this set's ciphertexts live.
+    arena: Arc<Arena>,
 }
 
 impl Parameters {
@@ -151,6 +154,7 @@ impl Parameters {
             inverses,
             insecure,
             fingerprint,
+            arena: Arc::default(),
         })))
     }
 
@@ -261,6 +265,18 @@ impl Parameters {
     /// test mark.
     pub fn fingerprint(&self) -> [u8; 32] {
         self.0.fingerprint
+    }
+
+    /// Gives memory back to the system that ciphertexts of this set have used and do not use any
+    /// more. It is kept for the next ones otherwise, up to twice as much as was ever used at once,
+    /// until the last clone of the set is gone.
+    pub fn release_memory(&self) {
+        self.0.arena.release();
+    }
+
+    /// Where residues live.
+    pub(crate) fn arena(&self) -> &Arc<Arena> {
+        &self.0.arena
     }
 
     /// The transform of a prime; the special prime follows the chain.

@@ -4,6 +4,7 @@
 
 use crate::isa::per_isa;
 use crate::modulus::Modulus;
+use crate::residues::{BLOCK, Block};
 
 per_isa! {
     /// `acc += x * y`.
@@ -62,6 +63,42 @@ per_isa! {
         }
     }
 
+    /// `x = x * factor + z`.
+    fn scale_add(p: Modulus, x: &mut [u64], factor: u64, z: &[u64]) {
+        for (x, &z) in x.iter_mut().zip(z) {
+            *x = p.add(p.multiply(*x, factor), z);
+        }
+    }
+
+    /// `x -= y * factor` of integers below 2^50 in magnitude.
+    fn subtract_scaled(p: Modulus, x: &mut [u64], y: &[i64], factor: u64) {
+        for (x, &y) in x.iter_mut().zip(y) {
+            *x = p.subtract(*x, p.multiply(p.reduce(y), factor));
+        }
+    }
+
+    /// `out = x * factor + y` of integers below 2^50 in magnitude.
+    fn scale_add_integers(p: Modulus, out: &mut [u64], x: &[i64], factor: u64, y: &[i64]) {
+        for ((out, &x), &y) in out.iter_mut().zip(x).zip(y) {
+            *out = p.add(p.multiply(p.reduce(x), factor), p.reduce(y));
+        }
+    }
+
+    /// `x = (x * factor + y - z) * inverse`: the end of a division by two primes.
+    fn scale_add_subtract_scale(
+        p: Modulus,
+        x: &mut [u64],
+        factor: u64,
+        y: &[u64],
+        z: &[u64],
+        inverse: u64,
+    ) {
+        for ((x, &y), &z) in x.iter_mut().zip(y).zip(z) {
+            let sum = p.add(p.multiply(*x, factor), y);
+            *x = p.multiply(p.subtract(sum, z), inverse);
+        }
+    }
+
     /// The components of `(b + a s)^2`: `b` becomes b^2, `a` becomes 2ab, `out` a^2.
     fn square_components(p: Modulus, b: &mut [u64], a: &mut [u64], out: &mut [u64]) {
         for ((b, a), out) in b.iter_mut().zip(a).zip(out) {
@@ -69,6 +106,62 @@ per_isa! {
             *out = p.multiply(*a, *a);
             *b = p.multiply(*b, *b);
             *a = p.add(cross, cross);
+        }
+    }
+
+    /// `out_i = x_i * own_i + x_(N-i) * other_i` for i > 0, and `out_0 = x_0 * own_0`.
+    fn twist(p: Modulus, out: &mut [u64], x: &[u64], own: &[u64], other: &[u64]) {
+        let (Some((out_0, out)), Some((&x_0, x))) = (out.split_first_mut(), x.split_first()) else {
+            return;
+        };
+        let (Some((&own_0, own)), Some((_, other))) = (own.split_first(), other.split_first()) else {
+            return;
+        };
+        *out_0 = p.multiply(x_0, own_0);
+        let pairs = x.iter().zip(x.iter().rev());
+        for (((out, (&x, &opposite)), &own), &other) in out.iter_mut().zip(pairs).zip(own).zip(other) {
+            *out = p.add(p.multiply(x, own), p.multiply(opposite, other));
+        }
+    }
+
+    /// The components of `(c_0 + c_1 s + ...)^2`, `[component][feature]` blocks each.
+    fn tensor_square(p: Modulus, components: usize, input: &[Block], out: &mut [Block]) {
+        let features = input.len() / components;
+        match components {
+            2 => {
+                let (b, a) = input.split_at(features);
+                let (bb, rest) = out.split_at_mut(features);
+                let (ab, aa) = rest.split_at_mut(features);
+                for ((((b, a), bb), ab), aa) in b.iter().zip(a).zip(bb).zip(ab).zip(aa) {
+                    for lane in 0..BLOCK {
+                        let (b, a) = (b.0[lane], a.0[lane]);
+                        let cross = p.multiply(b, a);
+                        bb.0[lane] = p.multiply(b, b);
+                        ab.0[lane] = p.add(cross, cross);
+                        aa.0[lane] = p.multiply(a, a);
+                    }
+                }
+            }
+            _ => {
+                for feature in 0..features {
+                    for power in 0..2 * components - 1 {
+                        let mut sum = [0; BLOCK];
+                        // pairs (i, j) with i + j = power: twice those with i < j
+                        let first = (power + 1).saturating_sub(components);
+                        for i in first..=power / 2 {
+                            let j = power - i;
+                            let x = &input[i * features + feature].0;
+                            let y = &input[j * features + feature].0;
+                            for lane in 0..BLOCK {
+                                let product = p.multiply(x[lane], y[lane]);
+                                let both = if i < j { p.add(product, product) } else { product };
+                                sum[lane] = p.add(sum[lane], both);
+                            }
+                        }
+                        out[power * features + feature].0 = sum;
+                    }
+                }
+            }
         }
     }
 
@@ -96,6 +189,15 @@ per_isa! {
         }
     }
 
+    /// A step of Garner's algorithm: `digit = (digit - lower) * inverse`, centred, of integers below
+    /// 2^50 in magnitude.
+    fn garner(p: Modulus, digit: &mut [i64], lower: &[i64], inverse: u64) {
+        for (digit, &lower) in digit.iter_mut().zip(lower) {
+            let difference = p.subtract(p.reduce(*digit), p.reduce(lower));
+            *digit = p.centred(p.multiply(difference, inverse));
+        }
+    }
+
     /// `x mod p` of integers below 2^50 in magnitude.
     fn reduce(p: Modulus, integers: &[i64], out: &mut [u64]) {
         for (out, &integer) in out.iter_mut().zip(integers) {
@@ -108,6 +210,45 @@ per_isa! {
 mod tests {
     use super::*;
     use crate::isa::Isa;
+
+    #[test]
+    fn squares_of_any_number_of_components() {
+        for prime in [1_125_899_906_826_241, 1_099_511_480_321, 1_032_193] {
+            let p = Modulus::new(prime);
+            for components in 1..=4 {
+                let features = 3;
+                let block = |index: usize| {
+                    let residue = |lane: usize| match (index + lane) % 5 {
+                        0 => prime - 1 - lane as u64 % 3,
+                        _ => {
+                            ((index * BLOCK + lane + 1) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+                                % prime
+                        }
+                    };
+                    Block(std::array::from_fn(residue))
+                };
+                let input: Vec<Block> = (0..components * features).map(block).collect();
+                let mut expected = vec![Block::ZERO; (2 * components - 1) * features];
+                for feature in 0..features {
+                    for (i, j) in (0..components).flat_map(|i| (0..components).map(move |j| (i, j)))
+                    {
+                        let x = &input[i * features + feature].0;
+                        let y = &input[j * features + feature].0;
+                        let sums = &mut expected[(i + j) * features + feature].0;
+                        for lane in 0..BLOCK {
+                            let product = i128::from(x[lane]) * i128::from(y[lane]);
+                            sums[lane] = p.reduce_wide(product + i128::from(sums[lane]));
+                        }
+                    }
+                }
+                for isa in Isa::available() {
+                    let mut out = vec![Block([u64::MAX; BLOCK]); expected.len()];
+                    tensor_square(isa, p, components, &input, &mut out);
+                    assert!(out == expected, "{isa:?}, {components} components");
+                }
+            }
+        }
+    }
 
     /// Odd lengths and extreme residues: every instruction set has to give the bits of the scalar
     /// arithmetic.
@@ -162,6 +303,18 @@ mod tests {
                 let out = run(&|o| subtract_scale_add(isa, p, o, &y, f, &z));
                 assert_eq!(out, each(&|i| (difference(i) + z[i]) % prime));
 
+                let out = run(&|o| scale_add(isa, p, o, f, &z));
+                assert_eq!(out, each(&|i| (m(x[i], f) + z[i]) % prime));
+                let centred = |x: &[u64]| x.iter().map(|&x| p.centred(x)).collect::<Vec<_>>();
+                let (cy, cz) = (centred(&y), centred(&z));
+                let out = run(&|o| subtract_scaled(isa, p, o, &cy, f));
+                assert_eq!(out, each(&|i| (x[i] + prime - m(y[i], f)) % prime));
+                let out = run(&|o| scale_add_integers(isa, p, o, &cy, f, &cz));
+                assert_eq!(out, each(&|i| (m(y[i], f) + z[i]) % prime));
+                let out = run(&|o| scale_add_subtract_scale(isa, p, o, f, &y, &z, w[1]));
+                let sum = |i: usize| (m(x[i], f) + y[i] + prime - z[i]) % prime;
+                assert_eq!(out, each(&|i| m(sum(i), w[1])));
+
                 let (mut b, mut a, mut out) = (x.clone(), y.clone(), vec![0; 203]);
                 square_components(isa, p, &mut b, &mut a, &mut out);
                 assert_eq!(b, each(&|i| m(x[i], x[i])));
@@ -172,6 +325,16 @@ mod tests {
                 assert_eq!(b, each(&|i| m(x[i], z[i])));
                 assert_eq!(a, each(&|i| (m(x[i], w[i]) + m(y[i], z[i])) % prime));
                 assert_eq!(out, each(&|i| m(y[i], w[i])));
+
+                let mut out = vec![0; 203];
+                twist(isa, p, &mut out, &x, &y, &z);
+                let opposite = |i: usize| if i == 0 { 0 } else { m(x[203 - i], z[i]) };
+                assert_eq!(out, each(&|i| (m(x[i], y[i]) + opposite(i)) % prime));
+
+                let mut digits = cy.clone();
+                garner(isa, p, &mut digits, &cz, f);
+                let expected = each(&|i| m(y[i] + prime - z[i], f));
+                assert_eq!(digits, centred(&expected));
 
                 let mut centred = vec![0; 203];
                 centre(isa, p, &x, &mut centred);

@@ -6,7 +6,11 @@
 //! matrix product on it; sums, products and constants are pointwise on blocks. Only transforms want
 //! a whole polynomial, which is gathered from and scattered to its blocks.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
+
+use crate::memory::{Arena, Buffer};
 
 /// Residues of one feature that lie together.
 pub(crate) const BLOCK: usize = 64;
@@ -21,42 +25,79 @@ impl Block {
 }
 
 /// The residues of a set of ciphertexts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Residues {
     degree: usize,
     components: usize,
     features: usize,
-    limbs: Vec<Vec<Block>>,
+    limbs: Vec<Buffer>,
 }
 
-/// One polynomial of a set, block by block, to be written.
-pub(crate) struct PolynomialMut<'a>(Vec<&'a mut Block>);
+/// The polynomials of one feature, to be read and written by one thread.
+pub(crate) struct FeatureMut<'a> {
+    /// The first block of every limb.
+    limbs: &'a [SharedLimb],
+    rows: usize,
+    components: usize,
+    features: usize,
+    feature: usize,
+}
 
-impl PolynomialMut<'_> {
-    /// Copies the polynomial to contiguous memory.
-    pub fn gather(&self, out: &mut [u64]) {
-        for (chunk, block) in out.chunks_exact_mut(BLOCK).zip(&self.0) {
+/// Where a limb begins.
+#[derive(Clone, Copy)]
+struct SharedLimb(*mut Block);
+
+// SAFETY: the pointer is used through `FeatureMut` alone, and values of that type that exist at the
+// same time are of different features and reach different blocks.
+unsafe impl Send for SharedLimb {}
+// SAFETY: as above.
+unsafe impl Sync for SharedLimb {}
+
+impl FeatureMut<'_> {
+    /// Which feature it is.
+    pub fn index(&self) -> usize {
+        self.feature
+    }
+
+    /// Address of a block: within the limb, because all three indices are checked.
+    #[inline(always)]
+    fn block(&self, limb: usize, component: usize, row: usize) -> *mut Block {
+        assert!(component < self.components && row < self.rows && self.feature < self.features);
+        let place = (row * self.components + component) * self.features + self.feature;
+        // SAFETY: a limb has `rows * components * features` blocks and the place is one of them.
+        unsafe { self.limbs[limb].0.add(place) }
+    }
+
+    /// Copies a polynomial to contiguous memory.
+    pub fn gather(&self, limb: usize, component: usize, out: &mut [u64]) {
+        for (row, chunk) in out.chunks_exact_mut(BLOCK).enumerate() {
+            // SAFETY: the block is in bounds, and this feature's blocks are this value's alone.
+            let block = unsafe { &*self.block(limb, component, row) };
             chunk.copy_from_slice(&block.0);
         }
     }
 
     /// Copies a contiguous polynomial to its blocks.
-    pub fn scatter(&mut self, from: &[u64]) {
-        for (chunk, block) in from.chunks_exact(BLOCK).zip(&mut self.0) {
+    pub fn scatter(&mut self, limb: usize, component: usize, from: &[u64]) {
+        for (row, chunk) in from.chunks_exact(BLOCK).enumerate() {
+            // SAFETY: as in `gather`, and `self` is borrowed mutably.
+            let block = unsafe { &mut *self.block(limb, component, row) };
             block.0.copy_from_slice(chunk);
         }
     }
 
-    /// Changes every block, given the part of a contiguous polynomial that lies beside it.
-    pub fn update(&mut self, beside: &[u64], mut change: impl FnMut(&mut Block, &[u64])) {
-        for (chunk, block) in beside.chunks_exact(BLOCK).zip(&mut self.0) {
-            change(block, chunk);
+    /// Changes every block of a polynomial, given the part of a contiguous one that lies beside it.
+    pub fn update(
+        &mut self,
+        limb: usize,
+        component: usize,
+        beside: &[u64],
+        mut change: impl FnMut(&mut Block, &[u64]),
+    ) {
+        for (row, chunk) in beside.chunks_exact(BLOCK).enumerate() {
+            // SAFETY: as in `scatter`.
+            change(unsafe { &mut *self.block(limb, component, row) }, chunk);
         }
-    }
-
-    /// The blocks in order.
-    pub fn blocks(&mut self) -> impl Iterator<Item = &mut Block> {
-        self.0.iter_mut().map(|block| &mut **block)
     }
 }
 
@@ -66,28 +107,28 @@ impl Residues {
         degree / BLOCK * components * features
     }
 
-    /// Zeros, first touched by the threads that will use them.
-    pub fn zeroed(degree: usize, limbs: usize, components: usize, features: usize) -> Self {
+    /// Residues of unspecified value: every one has to be written before the set is used.
+    pub fn unwritten(
+        arena: &Arc<Arena>,
+        degree: usize,
+        limbs: usize,
+        components: usize,
+        features: usize,
+    ) -> Self {
         let blocks = Self::blocks(degree, components, features);
-        let limb = |_| rayon::iter::repeat_n(Block::ZERO, blocks).collect();
-        Self {
-            degree,
-            components,
-            features,
-            limbs: (0..limbs).map(limb).collect(),
-        }
+        let limbs = (0..limbs).map(|_| arena.take(blocks)).collect();
+        Self::from_limbs(degree, components, features, limbs)
     }
 
-    /// Residues read from elsewhere; the number of blocks of every limb is the caller's to get
-    /// right.
+    /// Residues that are written already.
     pub fn from_limbs(
         degree: usize,
         components: usize,
         features: usize,
-        limbs: Vec<Vec<Block>>,
+        limbs: Vec<Buffer>,
     ) -> Self {
         let blocks = Self::blocks(degree, components, features);
-        debug_assert!(limbs.iter().all(|limb| limb.len() == blocks));
+        assert!(limbs.iter().all(|limb| limb.len() == blocks));
         Self {
             degree,
             components,
@@ -123,6 +164,11 @@ impl Residues {
         &mut self.limbs[limb]
     }
 
+    /// The blocks of a limb that share their coefficients: `[component][feature]`.
+    pub fn row(&self, limb: usize, row: usize) -> &[Block] {
+        &self.limbs[limb][row * self.row_len()..][..self.row_len()]
+    }
+
     /// Blocks that share their coefficients: `[component][feature]`.
     pub fn row_len(&self) -> usize {
         self.components * self.features
@@ -135,11 +181,8 @@ impl Residues {
 
     /// Copies the limbs up to a level.
     pub fn copy_to(&self, level: usize) -> Self {
-        let limbs = self.limbs.iter().take(level + 1);
         Self {
-            limbs: limbs
-                .map(|limb| limb.par_iter().with_min_len(64).copied().collect())
-                .collect(),
+            limbs: self.limbs.iter().take(level + 1).cloned().collect(),
             ..*self
         }
     }
@@ -153,29 +196,31 @@ impl Residues {
         }
     }
 
-    /// Every polynomial for writing, `[feature][limb][component]`, so that threads can take
-    /// features.
-    pub fn by_feature(&mut self) -> Vec<Vec<Vec<PolynomialMut<'_>>>> {
-        let (blocks, components) = (self.degree / BLOCK, self.components);
-        let mut features: Vec<Vec<Vec<PolynomialMut<'_>>>> = (0..self.features)
-            .map(|_| Vec::with_capacity(self.limbs.len()))
+    /// Runs `work` on every feature, spread over the threads; `init` makes a thread's buffers.
+    pub fn for_each_feature<W>(
+        &mut self,
+        init: impl Fn() -> W + Sync + Send,
+        work: impl Fn(&mut W, FeatureMut<'_>) + Sync + Send,
+    ) {
+        let limbs: Vec<SharedLimb> = self
+            .limbs
+            .iter_mut()
+            .map(|limb| SharedLimb(limb.as_mut_ptr()))
             .collect();
-        for limb in &mut self.limbs {
-            for polynomials in &mut features {
-                let empty = |_| PolynomialMut(Vec::with_capacity(blocks));
-                polynomials.push((0..components).map(empty).collect());
-            }
-            for row in limb.chunks_exact_mut(components * self.features) {
-                for (component, row) in row.chunks_exact_mut(self.features).enumerate() {
-                    for (block, polynomials) in row.iter_mut().zip(&mut features) {
-                        if let Some(limb) = polynomials.last_mut() {
-                            limb[component].0.push(block);
-                        }
-                    }
-                }
-            }
-        }
-        features
+        let (rows, components, features) = (self.degree / BLOCK, self.components, self.features);
+        let limbs = &limbs;
+        (0..features)
+            .into_par_iter()
+            .for_each_init(init, |state, feature| {
+                let polynomials = FeatureMut {
+                    limbs,
+                    rows,
+                    components,
+                    features,
+                    feature,
+                };
+                work(state, polynomials);
+            });
     }
 }
 
@@ -186,18 +231,26 @@ mod tests {
     #[test]
     fn a_panel_is_contiguous_and_polynomials_come_back_whole() {
         let (degree, limbs, components, features) = (256, 2, 2, 3);
-        let mut residues = Residues::zeroed(degree, limbs, components, features);
+        let mut residues =
+            Residues::unwritten(&Arc::default(), degree, limbs, components, features);
         let polynomial = |limb: usize, component: usize, feature: usize| -> Vec<u64> {
             let tag = (limb * 100 + component * 10 + feature) as u64 * 1000;
             (0..degree as u64).map(|i| tag + i).collect()
         };
-        for (feature, mut limbs) in residues.by_feature().into_iter().enumerate() {
-            for (limb, components) in limbs.iter_mut().enumerate() {
-                for (component, target) in components.iter_mut().enumerate() {
-                    target.scatter(&polynomial(limb, component, feature));
+        residues.for_each_feature(
+            || (),
+            |(), mut polynomials| {
+                for limb in 0..limbs {
+                    for component in 0..components {
+                        let values = polynomial(limb, component, polynomials.index());
+                        polynomials.scatter(limb, component, &values);
+                        let mut back = vec![0; degree];
+                        polynomials.gather(limb, component, &mut back);
+                        assert_eq!(back, values);
+                    }
                 }
-            }
-        }
+            },
+        );
         let mut out = vec![0; degree];
         for limb in 0..limbs {
             for component in 0..components {

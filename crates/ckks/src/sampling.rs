@@ -7,7 +7,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use zeroize::Zeroizing;
 
+use crate::chacha::{STEP, Stream};
 use crate::error::Result;
+use crate::isa::Isa;
 use crate::modulus::Modulus;
 use crate::params::Ring;
 
@@ -39,8 +41,8 @@ pub(crate) fn public_seed() -> Result<Seed> {
     Ok(seed)
 }
 
-/// Numbers that a mask draws at a time.
-const CANDIDATES: usize = 512;
+/// Numbers that a mask draws at a time: whole steps of the stream, whatever their size in bytes.
+const CANDIDATES: usize = STEP;
 
 /// The uniform residues that a seed stands for: one ChaCha20 stream per polynomial and prime.
 ///
@@ -48,10 +50,10 @@ const CANDIDATES: usize = 512;
 /// are not below the prime are passed over. That is part of the wire format: a seed stands for its
 /// residues.
 pub(crate) struct Mask {
-    stream: ChaCha20Rng,
+    stream: Stream,
     p: Modulus,
     /// Candidates of `p.bytes()` bytes, and room to read eight bytes at the last of them.
-    buffer: [u8; 8 * CANDIDATES + 8],
+    buffer: [[u8; STEP]; 8 * CANDIDATES / STEP + 1],
     /// Candidates of the buffer that were taken.
     taken: usize,
 }
@@ -59,13 +61,12 @@ pub(crate) struct Mask {
 impl Mask {
     /// The stream of polynomial `index` modulo `p`, prime number `prime` of the chain.
     pub fn new(seed: &Seed, index: usize, prime: usize, p: Modulus) -> Self {
-        let mut stream = ChaCha20Rng::from_seed(*seed);
         // a chain has at most 60 primes and a special one
-        stream.set_stream((index as u64) << 8 | prime as u64);
+        let number = (index as u64) << 8 | prime as u64;
         Self {
-            stream,
+            stream: Stream::new(Isa::detect(), seed, number),
             p,
-            buffer: [0; 8 * CANDIDATES + 8],
+            buffer: [[0; STEP]; 8 * CANDIDATES / STEP + 1],
             taken: CANDIDATES,
         }
     }
@@ -88,10 +89,10 @@ impl Mask {
         let width = self.p.bytes();
         if self.taken == CANDIDATES {
             self.stream
-                .fill_bytes(&mut self.buffer[..CANDIDATES * width]);
+                .fill(&mut self.buffer[..CANDIDATES * width / STEP]);
             self.taken = 0;
         }
-        let bytes = &self.buffer[self.taken * width..];
+        let bytes = &self.buffer.as_flattened()[self.taken * width..];
         self.taken += 1;
         // the buffer is long enough for eight bytes at any candidate
         bytes

@@ -121,29 +121,44 @@ impl SeededSet {
     /// Computes the masks from their seed.
     pub fn expand(&self) -> CiphertextSet {
         let (degree, features) = (self.parameters.ring_degree(), self.features());
-        let level = self.residues.level();
-        let mut residues = Residues::zeroed(degree, level + 1, 2, features);
+        let (arena, level) = (self.parameters.arena(), self.residues.level());
+        let mut residues = Residues::unwritten(arena, degree, level + 1, 2, features);
         for limb in 0..=level {
             let rows = residues.limb_mut(limb).par_chunks_mut(2 * features);
             let first = self.residues.limb(limb).par_chunks(features);
             rows.zip(first)
                 .for_each(|(row, first)| row[..features].copy_from_slice(first));
         }
-        let polynomials = residues.by_feature().into_par_iter().enumerate();
-        polynomials.for_each(|(feature, limbs)| {
-            for (limb, mut components) in limbs.into_iter().enumerate() {
-                let p = self.parameters.modulus(limb);
-                let mut mask = Mask::new(&self.seed, feature, limb, p);
-                for block in components[1].blocks() {
-                    mask.fill(&mut block.0);
-                }
-            }
-        });
+        self.write_masks(1, &mut residues);
         CiphertextSet {
             parameters: self.parameters.clone(),
             scale: self.scale,
             residues,
         }
+    }
+
+    /// The masks alone, as sets of one component.
+    pub(crate) fn masks(&self) -> Residues {
+        let degree = self.parameters.ring_degree();
+        let (arena, limbs) = (self.parameters.arena(), self.residues.level() + 1);
+        let mut residues = Residues::unwritten(arena, degree, limbs, 1, self.features());
+        self.write_masks(0, &mut residues);
+        residues
+    }
+
+    fn write_masks(&self, component: usize, residues: &mut Residues) {
+        let (degree, limbs) = (self.parameters.ring_degree(), self.residues.level() + 1);
+        residues.for_each_feature(
+            || vec![0; degree],
+            |values, mut polynomials| {
+                let feature = polynomials.index();
+                for limb in 0..limbs {
+                    let p = self.parameters.modulus(limb);
+                    Mask::new(&self.seed, feature, limb, p).fill(values);
+                    polynomials.scatter(limb, component, values);
+                }
+            },
+        );
     }
 
     /// Writes the set in the wire format.
@@ -200,9 +215,13 @@ fn read_residues<R: Read>(
 ) -> Result<Residues, WireError> {
     let degree = parameters.ring_degree();
     let blocks = Residues::blocks(degree, components, features);
-    let limbs = (0..=level)
-        .map(|limb| object.blocks(parameters.modulus(limb), blocks))
-        .collect::<Result<_, _>>()?;
+    let mut limbs = Vec::with_capacity(level + 1);
+    for limb in 0..=level {
+        let buffer = parameters.arena().try_take(blocks);
+        let mut buffer = buffer.ok_or(WireError::Memory { blocks })?;
+        object.blocks(parameters.modulus(limb), &mut buffer)?;
+        limbs.push(buffer);
+    }
     Ok(Residues::from_limbs(degree, components, features, limbs))
 }
 

@@ -1,27 +1,40 @@
 //! Number-theoretic transforms of both rings.
 //!
-//! The transforms are those of `tfhe-ntt`, whose output is in bit-reversed order: place j of a
-//! negacyclic transform of size M holds the value at `psi^(2 brv(j) + 1)`. In the
-//! conjugate-invariant ring of rank N an element `m_0 + sum m_i (X^i + X^-i)` is a polynomial of
-//! size 2N (`X^-i = -X^(2N-i)`) whose values come in pairs that are equal, at a point and its
-//! inverse. Complementing the bits of an index maps a point to its inverse and reversed order keeps
-//! complements complements, so place j pairs with place 2N - 1 - j: the first half is the
-//! transform. That order is checked when a transform is made, by transforming X.
+//! The transforms are those of `tfhe-ntt`: values of a polynomial of size N at the roots of
+//! `Y^N = -1`, in bit-reversed order.
+//!
+//! In the conjugate-invariant ring of rank N an element `m_0 + sum m_i (X^i + X^-i)` is a
+//! polynomial modulo `X^2N + 1` (`X^-i = -X^(2N-i)`) whose values at a point and at its inverse are
+//! equal. With psi a primitive 4N-th root of unity and iota = psi^N, a square root of -1, the roots
+//! of `X^N = iota` are one point of every pair, and there the element is
+//! `m_0 + sum (m_i - iota m_(N-i)) X^i`. With `X = Y / psi` those points are the roots of
+//! `Y^N = -1`, so that one transform of size N is enough after multiplying coefficient i by
+//! `psi^-i`. The way back solves the two equations that `m_i` and `m_(N-i)` are in.
 
 use std::fmt;
 
 use tfhe_ntt::prime64::Plan;
 
 use crate::error::{Error, Result};
-use crate::modulus::Modulus;
+use crate::isa::Isa;
+use crate::modulus::{Modulus, power_modulo};
 use crate::params::Ring;
+use crate::pointwise;
 
 /// The transform of one prime. Residues go in and come out canonical, in [0, p).
 pub(crate) struct Transform {
     plan: Plan,
     modulus: Modulus,
-    ring: Ring,
-    degree: usize,
+    isa: Isa,
+    /// Of the conjugate-invariant ring alone.
+    twist: Option<Twist>,
+}
+
+/// What coefficients i and N - i are multiplied with to give coefficient i.
+struct Twist {
+    forward: [Vec<u64>; 2],
+    /// With the 1/N of the transform's normalisation.
+    inverse: [Vec<u64>; 2],
 }
 
 impl Transform {
@@ -32,17 +45,17 @@ impl Transform {
             ring_degree: degree,
             reason,
         };
-        let size = match ring {
-            Ring::Standard => degree,
-            Ring::ConjugateInvariant => 2 * degree,
+        let no_roots = || fault("there are no roots of unity");
+        let plan = Plan::try_new(degree, modulus.value()).ok_or_else(no_roots)?;
+        let twist = match ring {
+            Ring::Standard => None,
+            Ring::ConjugateInvariant => Some(Twist::new(degree, modulus).ok_or_else(no_roots)?),
         };
-        let plan = Plan::try_new(size, modulus.value())
-            .ok_or_else(|| fault("there are no roots of unity"))?;
         let transform = Self {
             plan,
             modulus,
-            ring,
-            degree,
+            isa: Isa::detect(),
+            twist,
         };
         transform.check().map_err(fault)?;
         Ok(transform)
@@ -55,33 +68,27 @@ impl Transform {
 
     /// Coefficients to values, in place. `fold` is scratch space.
     pub fn forward(&self, polynomial: &mut [u64], fold: &mut Vec<u64>) {
-        match self.ring {
-            Ring::Standard => self.plan.fwd(polynomial),
-            Ring::ConjugateInvariant => {
-                fold.clear();
-                fold.extend_from_slice(polynomial);
-                fold.push(0);
-                let negated = polynomial[1..].iter().rev();
-                fold.extend(negated.map(|&m| self.modulus.subtract(0, m)));
-                self.plan.fwd(fold);
-                polynomial.copy_from_slice(&fold[..self.degree]);
-            }
+        if let Some(twist) = &self.twist {
+            fold.clear();
+            fold.extend_from_slice(polynomial);
+            let [own, other] = &twist.forward;
+            pointwise::twist(self.isa, self.modulus, polynomial, fold, own, other);
         }
+        self.plan.fwd(polynomial);
     }
 
     /// Values to coefficients, in place. `fold` is scratch space.
     pub fn inverse(&self, values: &mut [u64], fold: &mut Vec<u64>) {
-        match self.ring {
-            Ring::Standard => self.plan.inv(values),
-            Ring::ConjugateInvariant => {
+        self.plan.inv(values);
+        match &self.twist {
+            None => self.plan.normalize(values),
+            Some(twist) => {
                 fold.clear();
                 fold.extend_from_slice(values);
-                fold.extend(values.iter().rev());
-                self.plan.inv(fold);
-                values.copy_from_slice(&fold[..self.degree]);
+                let [own, other] = &twist.inverse;
+                pointwise::twist(self.isa, self.modulus, values, fold, own, other);
             }
         }
-        self.plan.normalize(values);
     }
 
     /// What has to hold for the transform to be trusted.
@@ -99,21 +106,68 @@ impl Transform {
                 _ => i.wrapping_mul(0x9E37_79B9_7F4A_7C15) % p.value(),
             })
             .collect();
+        let mut fold = Vec::new();
         let mut round_trip = original.clone();
-        self.plan.fwd(&mut round_trip);
-        self.plan.inv(&mut round_trip);
-        let scaled = original.iter().map(|&a| p.multiply(a, size as u64));
-        if !scaled.eq(round_trip.iter().copied()) {
+        self.forward(&mut round_trip, &mut fold);
+        self.inverse(&mut round_trip, &mut fold);
+        if original != round_trip {
             return Err("its inverse does not undo it");
         }
-        let mut points = vec![0; size];
-        points[1] = 1;
-        self.plan.fwd(&mut points);
-        let mut pairs = points.iter().zip(points.iter().rev());
-        if !pairs.all(|(&a, &b)| p.multiply(a, b) == 1) {
-            return Err("its points are not in bit-reversed order");
+        // in the standard ring X X^(N-1) = -1; in the other, with b_i = X^i + X^-i, b_1 b_(N-1) =
+        // b_(N-2) because b_N is zero
+        let mut values = |place: usize| {
+            let mut basis = vec![0; size];
+            basis[place] = 1;
+            self.forward(&mut basis, &mut fold);
+            basis
+        };
+        let (first, last) = (values(1), values(size - 1));
+        let expected = match self.twist {
+            None => vec![p.value() - 1; size],
+            Some(_) => values(size - 2),
+        };
+        let products = first.iter().zip(&last).map(|(&a, &b)| p.multiply(a, b));
+        if !products.eq(expected) {
+            return Err("its values do not multiply as the ring does");
         }
         Ok(())
+    }
+}
+
+impl Twist {
+    /// The factors, if there is a root of unity of order 4N.
+    fn new(degree: usize, p: Modulus) -> Option<Self> {
+        let order = 4 * degree as u64;
+        if p.value() % order != 1 {
+            return None;
+        }
+        // half of all candidates are no squares and give a root of the full order
+        let psi = (2..1000)
+            .map(|base| power_modulo(base, (p.value() - 1) / order, p.value()))
+            .find(|&root| power_modulo(root, order / 2, p.value()) == p.value() - 1)?;
+        let iota = power_modulo(psi, degree as u64, p.value());
+        let backwards = p.invert(psi);
+        let half = p.invert(2);
+        let normalisation = p.invert(degree as u64 % p.value());
+        let powers = |base: u64, first: u64| -> Vec<u64> {
+            std::iter::successors(Some(first), |&power| Some(p.multiply(power, base)))
+                .take(degree)
+                .collect()
+        };
+        // g_i = psi^-i (m_i - iota m_(N-i))
+        let own = powers(backwards, 1);
+        let other = powers(backwards, p.value() - iota);
+        // m_i = (psi^i g_i + iota psi^(N-i) g_(N-i)) / 2
+        let scale = p.multiply(half, normalisation);
+        let mut own_back = powers(psi, scale);
+        let last = p.multiply(scale, p.multiply(iota, iota));
+        let other_back = powers(backwards, last);
+        // coefficient 0 stands alone
+        own_back[0] = normalisation;
+        Some(Self {
+            forward: [own, other],
+            inverse: [own_back, other_back],
+        })
     }
 }
 
@@ -121,8 +175,7 @@ impl fmt::Debug for Transform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transform")
             .field("prime", &self.modulus.value())
-            .field("ring", &self.ring)
-            .field("degree", &self.degree)
+            .field("size", &self.plan.ntt_size())
             .finish_non_exhaustive()
     }
 }

@@ -11,11 +11,13 @@
 //! | ... | the body: sizes, then residues in as many bytes as the prime has |
 //! | 32 | BLAKE3 digest of everything before it |
 //!
-//! in little-endian order. Readers check every size against its bound before using it and grow
-//! their buffers as bytes arrive, so a wrong size cannot make them allocate more than the input
-//! holds. The digest finds accidents; it authenticates nobody.
+//! in little-endian order. Readers check every size against its bound before using it. What they
+//! reserve for residues is memory that the system provides when it is first written, which is when
+//! the bytes arrive, so a wrong size cannot make them use more than the input holds. The digest finds accidents; it authenticates nobody.
 
 use std::io::{self, Read, Write};
+
+use rayon::prelude::*;
 
 use crate::modulus::Modulus;
 use crate::params::Parameters;
@@ -23,8 +25,9 @@ use crate::residues::{BLOCK, Block};
 
 const MAGIC: [u8; 8] = *b"CKKS-RNS";
 const VERSION: u8 = 1;
-/// Blocks that are packed or unpacked at a time.
-const CHUNK: usize = 256;
+/// Blocks that are read or written at a time, and blocks that one thread packs or unpacks.
+const CHUNK: usize = 4096;
+const STEP: usize = 64;
 
 /// The most features that a set on the wire may have.
 pub(crate) const MAX_FEATURES: usize = 1 << 22;
@@ -83,6 +86,12 @@ pub enum WireError {
         value: u64,
         /// The prime.
         prime: u64,
+    },
+    /// The system has no room for as many residues as the input promises.
+    #[error("there is no memory for an object of {blocks} blocks of residues")]
+    Memory {
+        /// Blocks of 64 residues that were asked for at once.
+        blocks: usize,
     },
     /// A coefficient of a secret that is not ternary.
     #[error("a coefficient of the secret key is not ternary")]
@@ -154,12 +163,17 @@ impl<'a, W: Write> ObjectWriter<'a, W> {
     }
 
     pub fn blocks(&mut self, p: Modulus, blocks: &[Block]) -> Result<(), WireError> {
+        let width = BLOCK * p.bytes();
         let mut packed = std::mem::take(&mut self.packed);
-        for chunk in blocks.chunks(CHUNK) {
-            packed.clear();
-            for residue in chunk.iter().flat_map(|block| &block.0) {
-                packed.extend_from_slice(&residue.to_le_bytes()[..p.bytes()]);
-            }
+        for blocks in blocks.chunks(CHUNK) {
+            packed.resize(blocks.len() * width, 0);
+            let rows = blocks.par_chunks(STEP);
+            let bytes = packed.par_chunks_mut(STEP * width);
+            rows.zip(bytes).for_each(|(blocks, bytes)| {
+                for (block, bytes) in blocks.iter().zip(bytes.chunks_exact_mut(width)) {
+                    pack(p, block, bytes);
+                }
+            });
             self.bytes(&packed)?;
         }
         self.packed = packed;
@@ -245,21 +259,31 @@ impl<'a, R: Read> ObjectReader<'a, R> {
         Err(WireError::Scale { scale })
     }
 
-    /// Residues of one prime, `count` blocks of them.
-    pub fn blocks(&mut self, p: Modulus, count: usize) -> Result<Vec<Block>, WireError> {
-        let width = p.bytes();
-        let mut blocks = Vec::with_capacity(count.min(CHUNK));
+    /// Residues of one prime, to every block of `out`.
+    pub fn blocks(&mut self, p: Modulus, out: &mut [Block]) -> Result<(), WireError> {
+        let width = BLOCK * p.bytes();
         let mut packed = std::mem::take(&mut self.packed);
-        while blocks.len() < count {
-            let chunk = CHUNK.min(count - blocks.len());
-            packed.resize(chunk * BLOCK * width, 0);
-            self.bytes(&mut packed)?;
-            for bytes in packed.chunks_exact(BLOCK * width) {
-                blocks.push(unpack(p, bytes)?);
-            }
+        for blocks in out.chunks_mut(CHUNK) {
+            packed.resize(blocks.len() * width, 0);
+            read_exact(self.inner, &mut packed)?;
+            let hash = || {
+                self.hasher.update(&packed);
+            };
+            let unpack = || {
+                let rows = blocks.par_chunks_mut(STEP);
+                let bytes = packed.par_chunks(STEP * width);
+                rows.zip(bytes).try_for_each(|(blocks, bytes)| {
+                    let blocks = blocks.iter_mut().zip(bytes.chunks_exact(width));
+                    for (block, bytes) in blocks {
+                        unpack(p, bytes, block)?;
+                    }
+                    Ok::<_, WireError>(())
+                })
+            };
+            rayon::join(hash, unpack).1?;
         }
         self.packed = packed;
-        Ok(blocks)
+        Ok(())
     }
 
     /// Checks the closing digest.
@@ -274,10 +298,22 @@ impl<'a, R: Read> ObjectReader<'a, R> {
     }
 }
 
-fn unpack(p: Modulus, bytes: &[u8]) -> Result<Block, WireError> {
+fn pack(p: Modulus, block: &Block, bytes: &mut [u8]) {
+    let width = p.bytes();
+    for (place, residue) in block.0.iter().enumerate() {
+        let word = residue.to_le_bytes();
+        let rest = &mut bytes[place * width..];
+        // the bytes beyond the width are zero and the next residue's to overwrite
+        match rest.first_chunk_mut() {
+            Some(bytes) => *bytes = word,
+            None => rest[..width].copy_from_slice(&word[..width]),
+        }
+    }
+}
+
+fn unpack(p: Modulus, bytes: &[u8], block: &mut Block) -> Result<(), WireError> {
     let width = p.bytes();
     let bits = u64::MAX >> (64 - 8 * width);
-    let mut block = Block::ZERO;
     for (place, residue) in block.0.iter_mut().enumerate() {
         let rest = &bytes[place * width..];
         *residue = match rest.first_chunk() {
@@ -287,7 +323,7 @@ fn unpack(p: Modulus, bytes: &[u8]) -> Result<Block, WireError> {
         };
     }
     match block.0.iter().find(|&&residue| residue >= p.value()) {
-        None => Ok(block),
+        None => Ok(()),
         Some(&value) => Err(WireError::Residue {
             value,
             prime: p.value(),

@@ -36,6 +36,38 @@ impl Density {
         })
     }
 
+    /// From the lowest bin to the highest.
+    pub const fn range(&self) -> Interval {
+        self.range
+    }
+
+    /// The share of the inputs that lies within `interval`, 0 to 1.
+    pub fn share_within(&self, interval: Interval) -> f64 {
+        let width = 2.0 * self.range.half_width() / self.counts.len() as f64;
+        let mut inside = 0.0;
+        let mut all = 0.0;
+        for (bin, &count) in self.counts.iter().enumerate() {
+            let low = self.range.low() + width * bin as f64;
+            let overlap = (low + width).min(interval.high()) - low.max(interval.low());
+            inside += count as f64 * (overlap / width).clamp(0.0, 1.0);
+            all += count as f64;
+        }
+        inside / all
+    }
+
+    /// Root mean square of `error` over the inputs within `interval`.
+    ///
+    /// # Errors
+    /// [`Error::NoMass`] if none of them lies there.
+    pub fn root_mean_square(
+        &self,
+        interval: Interval,
+        error: impl Fn(f64) -> f64,
+    ) -> Result<f64, Error> {
+        let measure = self.within(interval)?;
+        Ok(measure.mean(|point| error(point.x).powi(2)).sqrt())
+    }
+
     /// The part within `interval`, as a measure.
     pub(crate) fn within(&self, interval: Interval) -> Result<Measure, Error> {
         Measure::histogram(self.range, &self.counts, interval)
@@ -45,6 +77,24 @@ impl Density {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[allow(clippy::unwrap_used)]
+    fn means_and_shares_by_hand() {
+        // Three quarters of the inputs are uniform on [0, 1], one quarter on [1, 2].
+        let density = Density::from_histogram(0.0, 2.0, &[3, 1]).unwrap();
+        let whole = density.range();
+        assert!((density.share_within(Interval::new(0.5, 1.5).unwrap()) - 0.5).abs() < 1e-15);
+        assert_eq!(density.share_within(whole), 1.0);
+        assert_eq!(density.share_within(Interval::new(3.0, 4.0).unwrap()), 0.0);
+        // Mean of x^2: 3/4 x 1/3 + 1/4 x 7/3 = 5/6.
+        let found = density.root_mean_square(whole, |x| x).unwrap();
+        assert!((found * found - 5.0 / 6.0).abs() < 1e-14);
+        assert!(matches!(
+            density.root_mean_square(Interval::new(3.0, 4.0).unwrap(), |x| x),
+            Err(Error::NoMass { .. })
+        ));
+    }
 
     #[test]
     fn refuses_what_is_no_histogram() {

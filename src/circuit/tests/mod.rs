@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bounds;
+mod choosing;
 mod ciphertexts;
 mod files;
 mod folding;

@@ -11,7 +11,7 @@ use ckks::{Parameters, ParametersLiteral};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::circuit::{Circuit, Plan};
+use crate::circuit::{Circuit, Plan, Schedule};
 use crate::data::Images;
 use crate::encrypted::EncryptedError;
 use crate::spec::Shape;
@@ -47,6 +47,8 @@ pub struct ServerPackage {
     pub literal: ParametersLiteral,
     /// Scale that uploads must have.
     pub input_scale: f64,
+    /// Where values are relinearised and rescaled.
+    pub schedule: Schedule,
     /// The folded network.
     pub circuit: Circuit,
 }
@@ -56,6 +58,7 @@ pub struct ServerPackage {
 struct ServerFile {
     parameters: ParametersLiteral,
     input_scale: f64,
+    schedule: Schedule,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -150,6 +153,7 @@ impl ServerPackage {
         Self {
             literal: plan.parameters.clone(),
             input_scale: plan.input_scale,
+            schedule: plan.schedule,
             circuit: circuit.clone(),
         }
     }
@@ -168,6 +172,7 @@ impl ServerPackage {
         Ok(Self {
             literal: file.parameters,
             input_scale: file.input_scale,
+            schedule: file.schedule,
             circuit,
         })
     }
@@ -196,6 +201,7 @@ pub fn export(circuit: &Circuit, plan: &Plan, folder: &Path) -> Result<(), Encry
     let file = ServerFile {
         parameters: plan.parameters.clone(),
         input_scale: plan.input_scale,
+        schedule: plan.schedule,
     };
     write_envelope(&server.join(SERVER_FILE), "server", &file)
 }

@@ -64,6 +64,7 @@ impl Server {
         let output = execute_while(
             &self.evaluator,
             &self.package.circuit,
+            &self.package.schedule,
             input,
             &mut |layer, _, time| observe(layer, time),
         )?;

@@ -253,7 +253,7 @@ fn evaluate(coefficients: &[f64], x: f64) -> f64 {
 }
 
 /// The name as papers write it.
-pub(super) fn function_name(function: Function) -> &'static str {
+pub(in crate::report) fn function_name(function: Function) -> &'static str {
     match function {
         Function::Relu => "ReLU",
         Function::Sigmoid => "sigmoid",

@@ -9,6 +9,8 @@ mod training;
 
 use plotters::backend::DrawingBackend;
 
+pub(super) use activation::function_name;
+
 use super::canvas::{Canvas, DrawError, Type};
 use super::render::render;
 use super::style::{INK, MUTED, ON_DARK, PAD, SUBTITLE, TITLE, WIDTH, WRONG, readable};
@@ -42,7 +44,7 @@ pub fn charts(report: &RunReport) -> Result<Vec<Chart>, ReportError> {
 }
 
 /// Title and subtitle at the top left, the watermark in a box at the top right.
-fn header<DB: DrawingBackend>(
+pub(super) fn header<DB: DrawingBackend>(
     canvas: &Canvas<'_, DB>,
     title: &str,
     subtitle: &str,

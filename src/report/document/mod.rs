@@ -58,6 +58,8 @@ pub enum Block {
     Chart(&'static str, String),
     /// Text as it is, folded away where the page can: heading, language, text.
     Source(String, &'static str, String),
+    /// Files beside the page: what they hold, and their names.
+    Files(Vec<(String, String)>),
 }
 
 /// A table of plain text.
@@ -73,7 +75,7 @@ pub struct Table {
 
 impl Table {
     /// A table without rows. A heading that starts with `#` is of a column of numbers.
-    fn new(caption: impl Into<String>, columns: &[&str]) -> Self {
+    pub(super) fn new(caption: impl Into<String>, columns: &[&str]) -> Self {
         let columns = columns
             .iter()
             .map(|column| {
@@ -93,7 +95,7 @@ impl Table {
 }
 
 /// Stands where there is no value.
-const NONE: &str = "–";
+pub(super) const NONE: &str = "–";
 
 impl Document {
     /// The report of one run.

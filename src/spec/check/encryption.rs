@@ -1,10 +1,10 @@
 //! `[encryption]`: engine, security, precision.
 
-use super::field::{choice, whole};
+use super::field::{choice, choice_or_auto, real_or_auto, whole, whole_or_auto};
 use crate::spec::error::Problem;
 use crate::spec::raw::RawEncryption;
 use crate::spec::{BackendName, DatasetSpec, EncryptionSpec};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 /// The engine, and where the spec names it: some activations and layers run on some engines only.
 pub(super) struct Backend {
@@ -15,6 +15,9 @@ pub(super) struct Backend {
 /// The only level with a parameter table (eprint 2024/463, Table 5.2).
 const SECURITY_BITS: u32 = 128;
 const MAX_THREADS: usize = 1024;
+/// Below, the noise is as large as the logits; above, it is beyond what decrypting to `f32` keeps.
+const PRECISION_BITS: RangeInclusive<f64> = 0.0..=24.0;
+const MEMORY_GIB: RangeInclusive<f64> = 0.25..=65536.0;
 
 pub(super) fn check(raw: &RawEncryption, dataset: &DatasetSpec) -> Result<EncryptionSpec, Problem> {
     let backend = choice(&raw.backend, "encryption.backend", BackendName::Ckks)?;
@@ -40,7 +43,15 @@ pub(super) fn check(raw: &RawEncryption, dataset: &DatasetSpec) -> Result<Encryp
         security_bits,
         images,
         threads: whole(&raw.threads, "encryption.threads", 0, 0..=MAX_THREADS)?,
-        weight_bits: whole(&raw.weight_bits, "encryption.weight_bits", 9, 4..=12)?,
-        scale_bits: whole(&raw.scale_bits, "encryption.scale_bits", 22, 12..=30)?,
+        ring: choice_or_auto(&raw.ring, "encryption.ring")?,
+        relinearization: choice_or_auto(&raw.relinearization, "encryption.relinearization")?,
+        weight_bits: whole_or_auto(&raw.weight_bits, "encryption.weight_bits", 4..=12)?,
+        scale_bits: whole_or_auto(&raw.scale_bits, "encryption.scale_bits", 8..=30)?,
+        precision_bits: real_or_auto(
+            &raw.precision_bits,
+            "encryption.precision_bits",
+            PRECISION_BITS,
+        )?,
+        memory_gib: real_or_auto(&raw.memory_gib, "encryption.memory_gib", MEMORY_GIB)?,
     })
 }

@@ -7,7 +7,7 @@ use crate::spec::keys::list;
 use crate::spec::layers::{Placed, closed, knob, shapes, with_batch_norm};
 use crate::spec::raw::{Field, RawLayer, RawNetwork, RawSpec, Whole};
 use crate::spec::size::levels;
-use crate::spec::{BackendName, DatasetSpec, Experiment, LayerSpec, NetworkSpec};
+use crate::spec::{BackendName, DatasetSpec, EncryptionSpec, Experiment, LayerSpec, NetworkSpec};
 use std::ops::Range;
 use toml::Spanned;
 
@@ -254,6 +254,12 @@ impl Fields<'_> {
 /// log2 of the ring degree and log2 QP: the last row of the 128-bit table (eprint 2024/463, Table 5.2) with rings that a machine can hold.
 const LARGEST_RING: (u32, u64) = (16, 1747);
 
+/// log2 of what a rescaling leaves behind at that ring degree, the layers after it included: the planner's scale is above it by the
+/// precision that is wanted.
+const DEEP_NOISE_BITS: u64 = 15;
+/// The planner takes no fewer bits for the weights on its own.
+const SMALLEST_AUTO_WEIGHT: u32 = 8;
+
 /// Refuses a circuit that no secure parameter set can hold, by a lower bound on the modulus: the scale remains at the end, an
 /// activation takes the scale and the weights' bits off, and each further level of its polynomial the scale. The planner knows more.
 pub(super) fn depth(experiment: &Experiment, raw: &RawSpec) -> Result<(), Problem> {
@@ -266,10 +272,13 @@ pub(super) fn depth(experiment: &Experiment, raw: &RawSpec) -> Result<(), Proble
         experiment.activation.degree,
     );
     let depth = experiment.multiplicative_depth();
-    let (scale, weight) = (
-        u64::from(encryption.scale_bits),
-        u64::from(encryption.weight_bits),
-    );
+    let precision = encryption
+        .precision_bits
+        .unwrap_or(EncryptionSpec::DEFAULT_PRECISION_BITS);
+    let scale = encryption
+        .scale_bits
+        .map_or(DEEP_NOISE_BITS + precision as u64, u64::from);
+    let weight = u64::from(encryption.weight_bits.unwrap_or(SMALLEST_AUTO_WEIGHT));
     let needed = scale + depth as u64 * scale + activations as u64 * weight;
     let (log_n, most) = LARGEST_RING;
     if needed <= most {

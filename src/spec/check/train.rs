@@ -9,8 +9,10 @@ use crate::spec::{DatasetSpec, Optimizer, TrainSpec};
 const MAX_EPOCHS: usize = 10_000;
 const MAX_BATCH: usize = 65_536;
 const MAX_THREADS: usize = 1024;
-/// Default number of images held out, and used for recalibration.
+/// Default number of images held out.
 const HELD_OUT: usize = 5000;
+/// Default number of images that batch norm is measured on.
+const RECALIBRATED: usize = 10_000;
 
 pub(super) fn check(raw: &RawTrain, dataset: &DatasetSpec) -> Result<TrainSpec, Problem> {
     let images = dataset.train.unwrap_or_else(|| dataset.name.counts().0);
@@ -50,9 +52,9 @@ pub(super) fn check(raw: &RawTrain, dataset: &DatasetSpec) -> Result<TrainSpec, 
         label_smoothing: real(&raw.label_smoothing, "train.label_smoothing", 0.05, 0.0..=0.9)?,
         ema: real(&raw.ema, "train.ema", 0.998, 0.0..=0.999_999)?,
         clip_norm: real(&raw.clip_norm, "train.clip_norm", 2.0, 0.0..=1e6)?,
-        range_penalty: real(&raw.range_penalty, "train.range_penalty", 0.01, 0.0..=1e3)?,
+        range_penalty: real(&raw.range_penalty, "train.range_penalty", 1.0, 0.0..=1e3)?,
         validation,
-        recalibrate: whole(&raw.recalibrate, "train.recalibrate", HELD_OUT.min(left), 0..=left).map_err(|problem| {
+        recalibrate: whole(&raw.recalibrate, "train.recalibrate", RECALIBRATED.min(left), 0..=left).map_err(|problem| {
             problem.help(format!("{left} training images are left beside the validation split; 0 keeps the running statistics"))
         })?,
         baseline: flag(&raw.baseline, false),

@@ -14,6 +14,38 @@ fn round_trip(experiment: &Experiment) {
 }
 
 #[test]
+fn what_the_planner_chooses_is_auto_whether_written_or_not() {
+    let keys = [
+        "ring",
+        "relinearization",
+        "weight_bits",
+        "scale_bits",
+        "precision_bits",
+        "memory_gib",
+    ];
+    let written: String = keys.map(|key| format!("{key} = \"auto\"\n")).concat();
+    let experiment = accepted(&format!("[encryption]\n{written}"));
+    assert_eq!(experiment, accepted(""));
+    assert_eq!(experiment.encryption.ring, None);
+    for key in keys {
+        assert!(
+            experiment
+                .to_toml()
+                .contains(&format!("\n{key} = \"auto\"\n")),
+            "{key}"
+        );
+    }
+    for ring in ["standard", "conjugate-invariant"] {
+        for choice in Relinearization::ALL {
+            round_trip(&accepted(&format!(
+                "[encryption]\nring = \"{ring}\"\nrelinearization = \"{}\"\nprecision_bits = 4.5\n",
+                choice.as_str()
+            )));
+        }
+    }
+}
+
+#[test]
 fn every_default() {
     let experiment = accepted("");
     insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
@@ -82,8 +114,12 @@ fn every_key() {
         security_bits = 128
         images = 50
         threads = 1
+        ring = "conjugate-invariant"
+        relinearization = "never"
         weight_bits = 4
         scale_bits = 12
+        precision_bits = 4
+        memory_gib = 2.5
         [output]
         charts = false
         report = false
@@ -141,7 +177,24 @@ fn every_key() {
             experiment.encryption.backend,
             experiment.encryption.weight_bits
         ),
-        (BackendName::Clear, 4)
+        (BackendName::Clear, Some(4))
+    );
+    assert_eq!(
+        (
+            experiment.encryption.ring,
+            experiment.encryption.relinearization
+        ),
+        (
+            Some(ckks::Ring::ConjugateInvariant),
+            Some(Relinearization::Never)
+        )
+    );
+    assert_eq!(
+        (
+            experiment.encryption.precision_bits,
+            experiment.encryption.memory_gib
+        ),
+        (Some(4.0), Some(2.5))
     );
     assert!(!experiment.output.logits);
     assert_eq!(experiment.multiplicative_depth(), 6);

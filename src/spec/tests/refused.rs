@@ -81,6 +81,16 @@ fn types() {
                 &[],
             ),
             ("number for text", "[activation]\nfunction = 3\n", &[]),
+            (
+                "fraction for a whole number or auto",
+                "[encryption]\nscale_bits = 21.5\n",
+                &[],
+            ),
+            (
+                "switch for a number or auto",
+                "[encryption]\nmemory_gib = true\n",
+                &[],
+            ),
             ("text for a switch", "[output]\ncharts = \"yes\"\n", &[]),
             ("number for a list", "[activation]\ninterval = 4.0\n", &[]),
             (
@@ -140,6 +150,18 @@ fn names() {
             ("optimizer", "[train]\noptimizer = \"adamv\"\n", &[]),
             ("backend", "[encryption]\nbackend = \"cks\"\n", &[]),
             (
+                "ring",
+                "[encryption]\nring = \"conjugate_invariant\"\n",
+                &[],
+            ),
+            (
+                "relinearization",
+                "[encryption]\nrelinearization = \"none\"\n",
+                &[],
+            ),
+            ("no auto", "[encryption]\nweight_bits = \"atuo\"\n", &[]),
+            ("no number", "[encryption]\nmemory_gib = \"all\"\n", &[]),
+            (
                 "layer type",
                 "[network]\nlayers = [{ type = \"avgpool\", size = 2 }]\n",
                 &[],
@@ -198,6 +220,12 @@ fn ranges() {
             ("security", "[encryption]\nsecurity_bits = 80\n", &[]),
             ("weight bits", "[encryption]\nweight_bits = 16\n", &[]),
             ("scale bits", "[encryption]\nscale_bits = 40\n", &[]),
+            (
+                "precision bits",
+                "[encryption]\nprecision_bits = -1.5\n",
+                &[],
+            ),
+            ("memory", "[encryption]\nmemory_gib = 0\n", &[]),
             ("rotation", "[train.augment]\nrotation = 400\n", &[]),
         ],
     );

@@ -2,6 +2,8 @@
 
 use std::f64::consts::PI;
 
+use crate::isa::{Isa, per_isa};
+
 /// A complex number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Complex {
@@ -22,10 +24,12 @@ impl Complex {
         Self { re, im }
     }
 
+    #[inline(always)]
     pub fn conjugate(self) -> Self {
         Self::new(self.re, -self.im)
     }
 
+    #[inline(always)]
     pub fn times(self, other: Self) -> Self {
         Self::new(
             self.re * other.re - self.im * other.im,
@@ -33,10 +37,12 @@ impl Complex {
         )
     }
 
+    #[inline(always)]
     fn plus(self, other: Self) -> Self {
         Self::new(self.re + other.re, self.im + other.im)
     }
 
+    #[inline(always)]
     fn minus(self, other: Self) -> Self {
         Self::new(self.re - other.re, self.im - other.im)
     }
@@ -63,15 +69,9 @@ impl Fft {
     /// `X_j = sum_k x_k e^(-2 pi i jk / size)`, in place.
     pub fn forward(&self, data: &mut [Complex]) {
         reverse_bits(data);
+        let isa = Isa::detect();
         for factors in &self.stages {
-            for pair in data.chunks_exact_mut(2 * factors.len()) {
-                let (low, high) = pair.split_at_mut(factors.len());
-                for ((a, b), factor) in low.iter_mut().zip(high).zip(factors) {
-                    let t = b.times(*factor);
-                    *b = a.minus(t);
-                    *a = a.plus(t);
-                }
-            }
+            butterflies(isa, data, factors);
         }
     }
 
@@ -83,6 +83,20 @@ impl Fft {
         self.forward(data);
         for value in data.iter_mut() {
             *value = value.conjugate();
+        }
+    }
+}
+
+per_isa! {
+    /// One stage.
+    fn butterflies(data: &mut [Complex], factors: &[Complex]) {
+        for pair in data.chunks_exact_mut(2 * factors.len()) {
+            let (low, high) = pair.split_at_mut(factors.len());
+            for ((a, b), factor) in low.iter_mut().zip(high).zip(factors) {
+                let t = b.times(*factor);
+                *b = a.minus(t);
+                *a = a.plus(t);
+            }
         }
     }
 }

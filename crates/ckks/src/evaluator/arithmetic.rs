@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::machine::scales_agree;
 use crate::modulus::Modulus;
 use crate::pointwise;
-use crate::residues::{Block, Residues};
+use crate::residues::Residues;
 use crate::set::CiphertextSet;
 
 impl Evaluator {
@@ -20,7 +20,7 @@ impl Evaluator {
     ) -> Result<CiphertextSet> {
         let operation = "add constants";
         self.check_parameters(&v, operation)?;
-        let integers = self.integers(operation, &v, constants, v.scale)?;
+        let integers = self.integers(operation, v.features(), v.level(), constants, v.scale)?;
         let (features, row_len) = (v.features(), v.residues.row_len());
         for limb in 0..=v.level() {
             let p = self.parameters.modulus(limb);
@@ -44,26 +44,32 @@ impl Evaluator {
         let operation = "multiply by constants";
         self.check_parameters(v, operation)?;
         check_scale(operation, target_scale)?;
-        let integers = self.integers(operation, v, constants, target_scale / v.scale)?;
+        let integers = self.integers(
+            operation,
+            v.features(),
+            v.level(),
+            constants,
+            target_scale / v.scale,
+        )?;
         let (features, components) = (v.features(), v.components());
-        let limbs = (0..=v.level()).map(|limb| {
+        let (degree, limbs) = (self.parameters.ring_degree(), v.level() + 1);
+        let arena = self.parameters.arena();
+        let mut residues = Residues::unwritten(arena, degree, limbs, components, features);
+        for limb in 0..limbs {
             let p = self.parameters.modulus(limb);
-            let residues = broadcast(p, &integers, features);
-            let rows = v.residues.limb(limb).par_iter().enumerate();
-            rows.with_min_len(features)
-                .map(|(place, block)| {
-                    let mut out = Block::ZERO;
-                    let factor = residues[place % features];
-                    pointwise::scale_into(self.isa, p, &mut out.0, &block.0, factor);
-                    out
-                })
-                .collect()
-        });
-        let degree = self.parameters.ring_degree();
+            let factors = broadcast(p, &integers, features);
+            let rows = residues.limb_mut(limb).par_chunks_exact_mut(features);
+            let inputs = v.residues.limb(limb).par_chunks_exact(features);
+            rows.zip(inputs).for_each(|(out, input)| {
+                for ((out, input), &factor) in out.iter_mut().zip(input).zip(&factors) {
+                    pointwise::scale_into(self.isa, p, &mut out.0, &input.0, factor);
+                }
+            });
+        }
         Ok(CiphertextSet {
             parameters: self.parameters.clone(),
             scale: target_scale,
-            residues: Residues::from_limbs(degree, components, features, limbs.collect()),
+            residues,
         })
     }
 
@@ -125,19 +131,20 @@ impl Evaluator {
         })
     }
 
-    /// `round(constant * scale)`, checked against the modulus at the level of `v`.
-    fn integers(
+    /// `round(constant * scale)`, checked against the modulus at a level.
+    pub(super) fn integers(
         &self,
         operation: &'static str,
-        v: &CiphertextSet,
+        features: usize,
+        level: usize,
         constants: &[f64],
         scale: f64,
     ) -> Result<Vec<i128>> {
         if constants.len() != 1 {
-            check_features(operation, v.features(), constants.len())?;
+            check_features(operation, features, constants.len())?;
         }
         // an i128 holds 127 bits and one bit of the modulus is the sign
-        let available = (self.parameters.log_q_at(v.level()) - 1.0).min(126.0);
+        let available = (self.parameters.log_q_at(level) - 1.0).min(126.0);
         let limit = available.exp2();
         let integer = |(index, &value): (usize, &f64)| {
             if !value.is_finite() {
@@ -163,7 +170,7 @@ impl Evaluator {
 }
 
 /// One residue per feature.
-fn broadcast(p: Modulus, integers: &[i128], features: usize) -> Vec<u64> {
+pub(super) fn broadcast(p: Modulus, integers: &[i128], features: usize) -> Vec<u64> {
     let residues = integers.iter().map(|&integer| p.reduce_wide(integer));
     residues.cycle().take(features).collect()
 }

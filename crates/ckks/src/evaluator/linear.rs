@@ -29,7 +29,13 @@ impl Evaluator {
         let prepared = PreparedMap::new(map, self.isa);
         let (limbs, components) = (v.level() + 1, v.components());
         let degree = self.parameters.ring_degree();
-        let mut residues = Residues::zeroed(degree, limbs, components, map.outputs());
+        let mut residues = Residues::unwritten(
+            self.parameters.arena(),
+            degree,
+            limbs,
+            components,
+            map.outputs(),
+        );
         for limb in 0..limbs {
             let kernel = prepared.modulo(self.parameters.modulus(limb));
             let out = residues.limb_mut(limb).par_chunks_exact_mut(map.outputs());

@@ -1,12 +1,17 @@
 //! The machine that runs on real ciphertexts.
 
 mod arithmetic;
+mod fused;
 mod linear;
+mod product;
 mod relinearize;
 mod rescale;
 
 use std::sync::Arc;
 
+pub use fused::{FusedInput, FusedStep};
+
+use self::relinearize::Division;
 use crate::error::{Error, Result};
 use crate::isa::Isa;
 use crate::keys::EvaluationKey;
@@ -51,7 +56,8 @@ pub struct Evaluator {
 }
 
 impl Evaluator {
-    /// An evaluator; without a key it cannot multiply ciphertexts.
+    /// An evaluator; without a key it cannot relinearise, and so only
+    /// [`tensor_square`](Machine::tensor_square) multiplies.
     ///
     /// # Errors
     /// If the key was made with another parameter set.
@@ -100,6 +106,10 @@ impl Machine for Evaluator {
         v.features()
     }
 
+    fn components(&self, v: &CiphertextSet) -> usize {
+        v.components()
+    }
+
     fn linear(
         &self,
         v: &CiphertextSet,
@@ -128,6 +138,18 @@ impl Machine for Evaluator {
 
     fn square(&self, v: &CiphertextSet) -> Result<CiphertextSet> {
         self.product("square", v, None)
+    }
+
+    fn tensor_square(&self, v: &CiphertextSet) -> Result<CiphertextSet> {
+        self.tensor_square_set(v)
+    }
+
+    fn relinearize(&self, v: CiphertextSet) -> Result<CiphertextSet> {
+        self.relinearize_set("relinearize", v, Division::Special)
+    }
+
+    fn relinearize_rescale(&self, v: CiphertextSet) -> Result<CiphertextSet> {
+        self.relinearize_set("relinearize and rescale", v, Division::SpecialAndLast)
     }
 
     fn multiply(&self, a: &CiphertextSet, b: &CiphertextSet) -> Result<CiphertextSet> {

@@ -1,55 +1,79 @@
-//! Products of ciphertexts and their relinearisation.
+//! Relinearisation: three components back to two.
+//!
+//! The coefficient of s^2 is replaced by an encryption under s: its residues modulo the primes
+//! left, as small polynomials (digits), are multiplied with the key's encryptions of `P g_j s^2`,
+//! and the sum is divided by P, rounded. A rescaling that follows divides by the last prime q as
+//! well. Done at once, the division by P needs no transforms of its own: what it subtracts meets
+//! what the division by q subtracts in the coefficients of one polynomial. Every residue comes out
+//! as from the two divisions one after the other.
 
-use rayon::prelude::*;
-
-use super::arithmetic::check_features;
+use super::product::check_components;
 use super::{Evaluator, check_scale};
 use crate::error::{Error, Result};
+use crate::inner_product::inner_product;
 use crate::keys::EvaluationKey;
+use crate::modulus::Modulus;
 use crate::pointwise;
-use crate::residues::{PolynomialMut, Residues};
+use crate::residues::{FeatureMut, Residues};
 use crate::set::CiphertextSet;
 
+/// What a relinearisation divides by at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Division {
+    /// The special prime.
+    Special,
+    /// The special prime and the last one left, which is dropped.
+    SpecialAndLast,
+}
+
+/// The key and the place of its special prime.
+#[derive(Clone, Copy)]
+pub(super) struct SwitchingKey<'a> {
+    key: &'a EvaluationKey,
+    special: usize,
+}
+
 impl Evaluator {
-    /// The product of two sets, or the square of one, back at two components.
-    ///
-    /// `(b + a s)(d + c s)` has a term in s^2, whose coefficient is replaced by an encryption under
-    /// s: its residues modulo the primes left, as small polynomials, are multiplied with the key's
-    /// encryptions of `P g_j s^2`, and the sum is divided by P. Everything of one feature is done
-    /// by one thread while it is in the cache.
-    pub(super) fn product(
-        &self,
-        operation: &'static str,
-        a: &CiphertextSet,
-        b: Option<&CiphertextSet>,
-    ) -> Result<CiphertextSet> {
-        self.check_parameters(a, operation)?;
-        let other = b.unwrap_or(a);
-        self.check_parameters(other, operation)?;
-        check_features(operation, a.features(), other.features())?;
-        for set in [a, other] {
-            if set.components() != 2 {
-                return Err(Error::Components {
-                    operation,
-                    expected: 2,
-                    found: set.components(),
-                });
-            }
-        }
+    pub(super) fn switching_key(&self, operation: &'static str) -> Result<SwitchingKey<'_>> {
         let special = self.parameters.special_index()?;
         let key = self.key.as_deref();
         let key = key.ok_or(Error::NoEvaluationKey { operation })?;
-        let scale = check_scale(operation, a.scale * other.scale)?;
-        let level = a.level().min(other.level());
+        Ok(SwitchingKey { key, special })
+    }
+
+    pub(super) fn relinearize_set(
+        &self,
+        operation: &'static str,
+        v: CiphertextSet,
+        division: Division,
+    ) -> Result<CiphertextSet> {
+        self.check_parameters(&v, operation)?;
+        check_components(operation, &v, 3)?;
+        let key = self.switching_key(operation)?;
+        let level = v.level();
+        let (scale, limbs) = match division {
+            Division::Special => (v.scale, level + 1),
+            Division::SpecialAndLast if level == 0 => {
+                return Err(Error::NoLevelLeft { operation });
+            }
+            Division::SpecialAndLast => {
+                let prime = self.parameters.primes()[level];
+                (check_scale(operation, v.scale / prime as f64)?, level)
+            }
+        };
         let degree = self.parameters.ring_degree();
-        let mut residues = Residues::zeroed(degree, level + 1, 2, a.features());
-        let polynomials = residues.by_feature().into_par_iter().enumerate();
-        polynomials.for_each_init(
-            || Workspace::new(self, key, special, level),
-            |work, (feature, limbs)| {
-                work.tensor(a, b, feature);
-                work.switch_key();
-                work.divide(limbs);
+        let mut residues =
+            Residues::unwritten(self.parameters.arena(), degree, limbs, 2, v.features());
+        residues.for_each_feature(
+            || Workspace::new(self, key, level),
+            |work, mut polynomials| {
+                let feature = polynomials.index();
+                work.load(|limb, _, components| {
+                    for (component, out) in components.into_iter().enumerate() {
+                        v.residues.gather(limb, component, feature, out);
+                    }
+                });
+                work.relinearize(division, &mut polynomials);
             },
         );
         Ok(CiphertextSet {
@@ -61,71 +85,77 @@ impl Evaluator {
 }
 
 /// One thread's buffers; `limbs` are those of the level.
-struct Workspace<'a> {
+pub(super) struct Workspace<'a> {
     evaluator: &'a Evaluator,
-    key: &'a EvaluationKey,
-    special: usize,
+    key: SwitchingKey<'a>,
     level: usize,
-    /// The product's three components, `[limb]`.
+    /// The three components of the input, `[limb]`.
     constant: Vec<Vec<u64>>,
     linear: Vec<Vec<u64>>,
     quadratic: Vec<Vec<u64>>,
     /// The quadratic component's coefficients modulo every prime, centred: the digits.
     digits: Vec<Vec<i64>>,
+    /// The digits' values modulo one prime.
+    values: Vec<Vec<u64>>,
     /// The digits times the key, modulo every prime left and the special one last.
     switched: Vec<[Vec<u64>; 2]>,
-    buffers: [Vec<u64>; 2],
+    buffer: Vec<u64>,
     remainder: Vec<i64>,
+    last: Vec<i64>,
     fold: Vec<u64>,
 }
 
 impl<'a> Workspace<'a> {
-    fn new(evaluator: &'a Evaluator, key: &'a EvaluationKey, special: usize, level: usize) -> Self {
+    pub fn new(evaluator: &'a Evaluator, key: SwitchingKey<'a>, level: usize) -> Self {
         let degree = evaluator.parameters.ring_degree();
         let zeros = || vec![0; degree];
         let limbs = || vec![zeros(); level + 1];
         Self {
             evaluator,
             key,
-            special,
             level,
             constant: limbs(),
             linear: limbs(),
             quadratic: limbs(),
             digits: vec![vec![0; degree]; level + 1],
+            values: limbs(),
             switched: vec![[zeros(), zeros()]; level + 2],
-            buffers: [zeros(), zeros()],
+            buffer: zeros(),
             remainder: vec![0; degree],
+            last: vec![0; degree],
             fold: Vec::new(),
         }
     }
 
-    /// The components of the product of one feature, and the digits of the quadratic one.
-    fn tensor(&mut self, a: &CiphertextSet, b: Option<&CiphertextSet>, feature: usize) {
+    /// Fills in the three components, limb by limb, and takes the digits of the quadratic one.
+    pub fn load(&mut self, mut components: impl FnMut(usize, Modulus, [&mut [u64]; 3])) {
         let Evaluator {
             parameters, isa, ..
         } = self.evaluator;
         for limb in 0..=self.level {
             let transform = parameters.transform(limb);
             let p = transform.modulus();
-            let constant = &mut self.constant[limb];
-            let linear = &mut self.linear[limb];
             let quadratic = &mut self.quadratic[limb];
-            a.residues.gather(limb, 0, feature, constant);
-            a.residues.gather(limb, 1, feature, linear);
-            match b {
-                None => pointwise::square_components(*isa, p, constant, linear, quadratic),
-                Some(b) => {
-                    let [d, c] = &mut self.buffers;
-                    b.residues.gather(limb, 0, feature, d);
-                    b.residues.gather(limb, 1, feature, c);
-                    pointwise::multiply_components(*isa, p, constant, linear, d, c, quadratic);
-                }
+            components(
+                limb,
+                p,
+                [&mut self.constant[limb], &mut self.linear[limb], quadratic],
+            );
+            self.buffer.copy_from_slice(quadratic);
+            transform.inverse(&mut self.buffer, &mut self.fold);
+            pointwise::centre(*isa, p, &self.buffer, &mut self.digits[limb]);
+        }
+    }
+
+    /// Relinearises what was loaded.
+    pub fn relinearize(&mut self, division: Division, out: &mut FeatureMut<'_>) {
+        self.switch_key();
+        for component in 0..2 {
+            self.take_special(component);
+            match division {
+                Division::Special => self.divide(component, out),
+                Division::SpecialAndLast => self.divide_twice(component, out),
             }
-            let coefficients = &mut self.buffers[0];
-            coefficients.copy_from_slice(quadratic);
-            transform.inverse(coefficients, &mut self.fold);
-            pointwise::centre(*isa, p, coefficients, &mut self.digits[limb]);
         }
     }
 
@@ -138,52 +168,109 @@ impl<'a> Workspace<'a> {
             let prime = if place <= self.level {
                 place
             } else {
-                self.special
+                self.key.special
             };
             let transform = parameters.transform(prime);
             let p = transform.modulus();
-            sum_b.fill(0);
-            sum_a.fill(0);
-            let rows = self.key.rows(prime);
-            for (digit, (coefficients, row)) in self.digits.iter().zip(rows).enumerate() {
+            let digits = self.digits.iter().zip(&mut self.values).enumerate();
+            for (digit, (coefficients, values)) in digits {
                 // modulo its own prime a digit's values are at hand
-                let values = if digit == prime {
-                    &self.quadratic[digit]
-                } else {
-                    let values = &mut self.buffers[0];
+                if digit != prime {
                     pointwise::reduce(*isa, p, coefficients, values);
                     transform.forward(values, &mut self.fold);
-                    values
-                };
-                pointwise::multiply_accumulate(*isa, p, sum_b, values, &row.b);
-                pointwise::multiply_accumulate(*isa, p, sum_a, values, &row.a);
+                }
             }
+            let values = self.values.iter().enumerate().map(|(digit, values)| {
+                if digit == prime {
+                    &self.quadratic[digit][..]
+                } else {
+                    &values[..]
+                }
+            });
+            let rows = values.zip(self.key.key.rows(prime));
+            let (with_b, with_a): (Vec<_>, Vec<_>) = rows
+                .map(|(values, row)| ((values, &row.b[..]), (values, &row.a[..])))
+                .unzip();
+            inner_product(*isa, p, &with_b, sum_b);
+            inner_product(*isa, p, &with_a, sum_a);
         }
     }
 
-    /// Divides by the special prime, rounded, and adds the product's other components.
-    fn divide(&mut self, mut limbs: Vec<Vec<PolynomialMut<'_>>>) {
+    /// What the division by the special prime subtracts: its remainder, as centred coefficients.
+    fn take_special(&mut self, component: usize) {
         let Evaluator {
             parameters, isa, ..
         } = self.evaluator;
-        let special = parameters.transform(self.special);
-        for component in 0..2 {
-            let (kept, last) = self.switched.split_at_mut(self.level + 1);
-            let last = &mut last[0][component];
-            special.inverse(last, &mut self.fold);
-            pointwise::centre(*isa, special.modulus(), last, &mut self.remainder);
-            for (limb, kept) in kept.iter_mut().enumerate() {
-                let transform = parameters.transform(limb);
-                let p = transform.modulus();
-                let remainder = &mut self.buffers[0];
-                pointwise::reduce(*isa, p, &self.remainder, remainder);
-                transform.forward(remainder, &mut self.fold);
-                let rest = [&self.constant[limb], &self.linear[limb]][component];
-                let inverse = parameters.inverse(self.special, limb);
-                let out = &mut kept[component];
-                pointwise::subtract_scale_add(*isa, p, out, remainder, inverse, rest);
-                limbs[limb][component].scatter(out);
-            }
+        let special = parameters.transform(self.key.special);
+        let values = &mut self.switched[self.level + 1][component];
+        special.inverse(values, &mut self.fold);
+        pointwise::centre(*isa, special.modulus(), values, &mut self.remainder);
+    }
+
+    /// Divides by the special prime and adds the input's component: `(switched - remainder) / P +
+    /// rest`.
+    fn divide(&mut self, component: usize, polynomials: &mut FeatureMut<'_>) {
+        let Evaluator {
+            parameters, isa, ..
+        } = self.evaluator;
+        for limb in 0..=self.level {
+            let transform = parameters.transform(limb);
+            let p = transform.modulus();
+            pointwise::reduce(*isa, p, &self.remainder, &mut self.buffer);
+            transform.forward(&mut self.buffer, &mut self.fold);
+            let rest = [&self.constant[limb], &self.linear[limb]][component];
+            let inverse = parameters.inverse(self.key.special, limb);
+            let out = &mut self.switched[limb][component];
+            pointwise::subtract_scale_add(*isa, p, out, &self.buffer, inverse, rest);
+            polynomials.scatter(limb, component, out);
+        }
+    }
+
+    /// Divides by the special and the last prime: with `w = switched / P + rest` and `t =
+    /// remainder / P`, the sum so far is `w - t`, and the result is `(w - t - [w - t]_q) / q`. Only
+    /// `t + [w - t]_q` has to be transformed for every prime that stays.
+    fn divide_twice(&mut self, component: usize, polynomials: &mut FeatureMut<'_>) {
+        let Evaluator {
+            parameters, isa, ..
+        } = self.evaluator;
+        let (special, last) = (self.key.special, self.level);
+        let rest = |limb: usize| [&self.constant[limb], &self.linear[limb]][component];
+
+        let transform = parameters.transform(last);
+        let p = transform.modulus();
+        let inverse = parameters.inverse(special, last);
+        let values = &mut self.switched[last][component];
+        pointwise::scale_add(*isa, p, values, inverse, rest(last));
+        transform.inverse(values, &mut self.fold);
+        pointwise::subtract_scaled(*isa, p, values, &self.remainder, inverse);
+        pointwise::centre(*isa, p, values, &mut self.last);
+
+        for limb in 0..last {
+            let transform = parameters.transform(limb);
+            let p = transform.modulus();
+            let inverse = parameters.inverse(special, limb);
+            let subtracted = &mut self.buffer;
+            pointwise::scale_add_integers(
+                *isa,
+                p,
+                subtracted,
+                &self.remainder,
+                inverse,
+                &self.last,
+            );
+            transform.forward(subtracted, &mut self.fold);
+            let out = &mut self.switched[limb][component];
+            let factor = parameters.inverse(last, limb);
+            pointwise::scale_add_subtract_scale(
+                *isa,
+                p,
+                out,
+                inverse,
+                rest(limb),
+                subtracted,
+                factor,
+            );
+            polynomials.scatter(limb, component, out);
         }
     }
 }

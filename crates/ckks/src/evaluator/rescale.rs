@@ -1,11 +1,9 @@
 //! Rescaling: division by the last prime, rounded.
 
-use rayon::prelude::*;
-
 use super::{Evaluator, check_scale};
 use crate::error::{Error, Result};
 use crate::pointwise;
-use crate::residues::PolynomialMut;
+use crate::residues::FeatureMut;
 use crate::set::CiphertextSet;
 
 impl Evaluator {
@@ -21,15 +19,14 @@ impl Evaluator {
         }
         let prime = self.parameters.primes()[last];
         let scale = check_scale(operation, v.scale / prime as f64)?;
-        let polynomials = v.residues.by_feature().into_par_iter();
-        polynomials.for_each_init(
+        let components = v.components();
+        v.residues.for_each_feature(
             || Workspace::new(self),
-            |work, mut limbs| {
-                let Some(dropped) = limbs.pop() else { return };
-                for (component, dropped) in dropped.iter().enumerate() {
-                    work.take_remainder(last, dropped);
-                    for (limb, components) in limbs.iter_mut().enumerate() {
-                        work.divide(last, limb, &mut components[component]);
+            |work, mut polynomials| {
+                for component in 0..components {
+                    work.take_remainder(last, component, &polynomials);
+                    for limb in 0..last {
+                        work.divide(last, limb, component, &mut polynomials);
                     }
                 }
             },
@@ -61,15 +58,15 @@ impl<'a> Workspace<'a> {
         }
     }
 
-    fn take_remainder(&mut self, last: usize, dropped: &PolynomialMut<'_>) {
+    fn take_remainder(&mut self, last: usize, component: usize, polynomials: &FeatureMut<'_>) {
         let transform = self.evaluator.parameters.transform(last);
-        dropped.gather(&mut self.values);
+        polynomials.gather(last, component, &mut self.values);
         transform.inverse(&mut self.values, &mut self.fold);
         let p = transform.modulus();
         pointwise::centre(self.evaluator.isa, p, &self.values, &mut self.remainder);
     }
 
-    fn divide(&mut self, last: usize, limb: usize, target: &mut PolynomialMut<'_>) {
+    fn divide(&mut self, last: usize, limb: usize, component: usize, target: &mut FeatureMut<'_>) {
         let Evaluator {
             parameters, isa, ..
         } = self.evaluator;
@@ -78,7 +75,7 @@ impl<'a> Workspace<'a> {
         pointwise::reduce(*isa, p, &self.remainder, &mut self.polynomial);
         transform.forward(&mut self.polynomial, &mut self.fold);
         let inverse = parameters.inverse(last, limb);
-        target.update(&self.polynomial, |block, remainder| {
+        target.update(limb, component, &self.polynomial, |block, remainder| {
             pointwise::subtract_scale(*isa, p, &mut block.0, remainder, inverse);
         });
     }

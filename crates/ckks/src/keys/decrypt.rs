@@ -93,10 +93,7 @@ impl Workspace {
             let digit = &mut rest[0];
             for (lower, done) in done.iter().enumerate() {
                 let inverse = parameters.inverse(lower, upper);
-                for (digit, &done) in digit.iter_mut().zip(done) {
-                    let difference = p.subtract(p.reduce(*digit), p.reduce(done));
-                    *digit = p.centred(p.multiply(difference, inverse));
-                }
+                pointwise::garner(self.isa, p, digit, done, inverse);
             }
         }
         self.coefficients.fill(0.0);

@@ -1,12 +1,12 @@
 //! Encryption under the secret key.
 
-use rayon::prelude::*;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::SecretKey;
 use crate::encoding::Encoder;
 use crate::error::{Error, Result};
 use crate::isa::Isa;
+use crate::modulus::round_to_i64;
 use crate::pointwise;
 use crate::residues::Residues;
 use crate::sampling::{Mask, SecretStream, public_seed, secret_seed};
@@ -30,20 +30,20 @@ impl SecretKey {
         let parameters = self.parameters();
         let slots = self.check_values(values, features, scale)?;
         let (degree, limbs) = (parameters.ring_degree(), parameters.primes().len());
-        let mut residues = Residues::zeroed(degree, limbs, 1, features);
+        let mut residues = Residues::unwritten(parameters.arena(), degree, limbs, 1, features);
         let seed = public_seed()?;
         let noise = secret_seed()?;
-        let polynomials = residues.by_feature().into_par_iter().enumerate();
-        polynomials.for_each_init(
+        residues.for_each_feature(
             || Workspace::new(self),
-            |work, (feature, limbs)| {
+            |work, mut polynomials| {
+                let feature = polynomials.index();
                 work.encode(&values[feature * slots..][..slots], scale);
                 SecretStream::new(&noise, feature).add_errors(parameters.ring(), &mut work.message);
-                for (limb, mut polynomial) in limbs.into_iter().enumerate() {
+                for limb in 0..limbs {
                     let mut mask = Mask::new(&seed, feature, limb, parameters.modulus(limb));
                     mask.fill(&mut work.mask);
                     work.encrypt(limb);
-                    polynomial[0].scatter(&work.residues);
+                    polynomials.scatter(limb, 0, &work.residues);
                 }
             },
         );
@@ -125,7 +125,7 @@ impl<'a> Workspace<'a> {
     fn encode(&mut self, values: &[f64], scale: f64) {
         self.encoder.encode(values, scale, &mut self.coefficients);
         for (message, coefficient) in self.message.iter_mut().zip(self.coefficients.iter()) {
-            *message = coefficient.round() as i64;
+            *message = round_to_i64(*coefficient);
         }
     }
 

@@ -133,7 +133,8 @@ impl EvaluationKey {
         for prime in 0..=special {
             let mut digits = Vec::new();
             for digit in 0..special {
-                let blocks = object.blocks(parameters.modulus(prime), degree / BLOCK)?;
+                let mut blocks = vec![Block::ZERO; degree / BLOCK];
+                object.blocks(parameters.modulus(prime), &mut blocks)?;
                 let b = blocks.iter().flat_map(|block| block.0).collect();
                 let a = mask(parameters, &seed, digit, prime);
                 digits.push(KeyRow { b, a });

@@ -9,32 +9,38 @@
 //!
 //! The panel of one block and component is cut into strips of one or two registers: digits of a
 //! strip of every input are computed once, and a tile of rows runs over the taps with its sums in
-//! registers.
+//! registers. Groups of small weights go to the integer kernel where the machine has one.
 
+#[cfg(target_arch = "x86_64")]
+use super::bytes::{ByteGroup, ByteScratch};
 use super::map::{Group, LinearMap, MAX_ABS_ROW_SUM, PADDING};
 #[cfg(target_arch = "x86_64")]
 use super::vector::{Avx2, Avx512};
-use super::vector::{LANES, Lanes, Portable, Vectors};
+use super::vector::{DIGIT_BITS, LANES, Lanes, Portable, Vectors};
 use crate::isa::{Isa, Kind};
-use crate::modulus::{Modulus, exact_f64, round_to_i64};
+use crate::modulus::Modulus;
 use crate::residues::{BLOCK, Block};
 
-/// log2 of a digit's base.
-const DIGIT_BITS: i32 = 25;
-const BASE: f64 = (1u64 << DIGIT_BITS) as f64;
-/// Integers up to this magnitude go between `f64` and `i64` by [`round_to_i64`].
+/// Integers up to this magnitude go between `f64` and `i64` by [`round_to_i64`](crate::modulus::round_to_i64).
 const EXACT: i128 = 1 << 51;
 const _: () = assert!((MAX_ABS_ROW_SUM as i128) << (DIGIT_BITS - 1) < EXACT);
 
 /// A thread's panel of digits.
 #[derive(Default)]
-pub(crate) struct Scratch(Vec<Lanes>);
+pub(crate) struct Scratch {
+    digits: Vec<Lanes>,
+    #[cfg(target_arch = "x86_64")]
+    bytes: ByteScratch,
+}
 
 /// A map with its weights in the order of the kernel.
 pub(crate) struct PreparedMap {
     inputs: usize,
     isa: Isa,
     groups: Vec<PreparedGroup>,
+    /// Groups of the integer kernel.
+    #[cfg(target_arch = "x86_64")]
+    bytes: Vec<ByteGroup>,
 }
 
 struct PreparedGroup {
@@ -52,7 +58,7 @@ struct PreparedGroup {
 fn tile_rows(isa: Isa) -> usize {
     match isa.kind() {
         #[cfg(target_arch = "x86_64")]
-        Kind::Avx512 => Avx512::ROWS,
+        Kind::Avx512 | Kind::Avx512Ifma => Avx512::ROWS,
         #[cfg(target_arch = "x86_64")]
         Kind::Avx2 => Avx2::ROWS,
         Kind::Portable => Portable::ROWS,
@@ -61,13 +67,25 @@ fn tile_rows(isa: Isa) -> usize {
 
 impl PreparedMap {
     pub fn new(map: &LinearMap, isa: Isa) -> Self {
-        let groups = map.groups().iter();
+        let mut groups = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        let mut bytes = Vec::new();
+        for group in map.groups() {
+            #[cfg(target_arch = "x86_64")]
+            if isa.kind() == Kind::Avx512Ifma
+                && let Some(group) = ByteGroup::new(group, map.inputs())
+            {
+                bytes.push(group);
+                continue;
+            }
+            groups.push(PreparedGroup::new(group, map.inputs(), tile_rows(isa)));
+        }
         Self {
             inputs: map.inputs(),
             isa,
-            groups: groups
-                .map(|group| PreparedGroup::new(group, map.inputs(), tile_rows(isa)))
-                .collect(),
+            groups,
+            #[cfg(target_arch = "x86_64")]
+            bytes,
         }
     }
 
@@ -84,6 +102,8 @@ impl PreparedMap {
             inputs: self.inputs,
             one_digit,
             two_digits,
+            #[cfg(target_arch = "x86_64")]
+            bytes: &self.bytes,
         }
     }
 }
@@ -95,6 +115,8 @@ pub(crate) struct Kernel<'a> {
     inputs: usize,
     one_digit: Vec<&'a PreparedGroup>,
     two_digits: Vec<&'a PreparedGroup>,
+    #[cfg(target_arch = "x86_64")]
+    bytes: &'a [ByteGroup],
 }
 
 impl Kernel<'_> {
@@ -108,8 +130,12 @@ impl Kernel<'_> {
                     groups,
                     input: &input[..self.inputs],
                 };
-                panel.apply(self.isa, one_digit, scratch, out);
+                panel.apply(self.isa, one_digit, &mut scratch.digits, out);
             }
+        }
+        #[cfg(target_arch = "x86_64")]
+        for group in self.bytes {
+            group.apply(self.p, &mut scratch.bytes, &input[..self.inputs], out);
         }
     }
 }
@@ -151,7 +177,7 @@ struct Panel<'a> {
 }
 
 impl Panel<'_> {
-    fn apply(self, isa: Isa, one_digit: bool, scratch: &mut Scratch, out: &mut [Block]) {
+    fn apply(self, isa: Isa, one_digit: bool, scratch: &mut Vec<Lanes>, out: &mut [Block]) {
         match (isa.kind(), one_digit) {
             (Kind::Portable, false) => self.strips::<Portable, 2>(Portable, scratch, out),
             (Kind::Portable, true) => self.strips::<Portable, 1>(Portable, scratch, out),
@@ -163,16 +189,16 @@ impl Panel<'_> {
             (Kind::Avx2, true) => unsafe { self.avx2::<1>(scratch, out) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            (Kind::Avx512, false) => unsafe { self.avx512::<2>(scratch, out) },
+            (Kind::Avx512 | Kind::Avx512Ifma, false) => unsafe { self.avx512::<2>(scratch, out) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            (Kind::Avx512, true) => unsafe { self.avx512::<1>(scratch, out) },
+            (Kind::Avx512 | Kind::Avx512Ifma, true) => unsafe { self.avx512::<1>(scratch, out) },
         }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma")]
-    fn avx2<const DIGITS: usize>(self, scratch: &mut Scratch, out: &mut [Block]) {
+    fn avx2<const DIGITS: usize>(self, scratch: &mut Vec<Lanes>, out: &mut [Block]) {
         // SAFETY: this function is compiled for these features.
         let vectors = unsafe { Avx2::assume() };
         self.strips::<_, DIGITS>(vectors, scratch, out);
@@ -180,7 +206,7 @@ impl Panel<'_> {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,fma")]
-    fn avx512<const DIGITS: usize>(self, scratch: &mut Scratch, out: &mut [Block]) {
+    fn avx512<const DIGITS: usize>(self, scratch: &mut Vec<Lanes>, out: &mut [Block]) {
         // SAFETY: this function is compiled for these features.
         let vectors = unsafe { Avx512::assume() };
         self.strips::<_, DIGITS>(vectors, scratch, out);
@@ -191,21 +217,21 @@ impl Panel<'_> {
     fn strips<V: Vectors, const DIGITS: usize>(
         self,
         vectors: V,
-        scratch: &mut Scratch,
+        scratch: &mut Vec<Lanes>,
         out: &mut [Block],
     ) {
         // one more input, the zero of paddings; the others are written for every strip
         let zero = self.input.len() * DIGITS * V::WIDTH;
-        scratch.0.resize(zero + DIGITS * V::WIDTH, Lanes::ZERO);
-        scratch.0[zero..].fill(Lanes::ZERO);
+        scratch.resize(zero + DIGITS * V::WIDTH, Lanes::ZERO);
+        scratch[zero..].fill(Lanes::ZERO);
         for strip in (0..BLOCK).step_by(V::WIDTH * LANES) {
-            self.digits::<DIGITS>(V::WIDTH, strip, &mut scratch.0);
+            self.digits::<V, DIGITS>(vectors, strip, scratch);
             for group in self.groups {
                 let run = Run {
                     p: self.p,
                     strip,
                     group,
-                    panel: &scratch.0,
+                    panel: scratch,
                 };
                 run.tiles::<V, DIGITS>(vectors, out);
             }
@@ -214,21 +240,22 @@ impl Panel<'_> {
 
     /// `[input][digit][vector]` of a strip.
     #[inline(always)]
-    fn digits<const DIGITS: usize>(self, width: usize, strip: usize, panel: &mut [Lanes]) {
-        let rows = panel.chunks_exact_mut(DIGITS * width);
+    fn digits<V: Vectors, const DIGITS: usize>(
+        self,
+        vectors: V,
+        strip: usize,
+        panel: &mut [Lanes],
+    ) {
+        let rows = panel.chunks_exact_mut(DIGITS * V::WIDTH);
         for (block, row) in self.input.iter().zip(rows) {
             let residues = block.0[strip..].as_chunks::<LANES>().0;
-            let (low, high) = row.split_at_mut(width);
-            for (vector, residues) in residues[..width].iter().enumerate() {
-                for (lane, &residue) in residues.iter().enumerate() {
-                    let centred = exact_f64(self.p.centred(residue));
-                    if DIGITS == 1 {
-                        low[vector].0[lane] = centred;
-                    } else {
-                        let digit = exact_f64(round_to_i64(centred * (1.0 / BASE)));
-                        low[vector].0[lane] = centred - digit * BASE;
-                        high[vector].0[lane] = digit;
-                    }
+            for (vector, residues) in residues[..V::WIDTH].iter().enumerate() {
+                if DIGITS == 1 {
+                    row[vector] = vectors.centred(self.p, residues);
+                } else {
+                    let [low, high] = vectors.digits(self.p, residues);
+                    row[vector] = low;
+                    row[V::WIDTH + vector] = high;
                 }
             }
         }
@@ -301,25 +328,15 @@ impl Run<'_> {
                 .iter_mut()
                 .enumerate()
             {
-                let digits = sums.map(|sums| vectors.store(sums[vector]).0);
-                for (lane, out) in out.iter_mut().enumerate() {
-                    let high = if DIGITS == 2 { digits[1][lane] } else { 0.0 };
-                    *out = combine(self.p, digits[0][lane], high);
-                }
+                let high = if DIGITS == 2 {
+                    sums[DIGITS - 1][vector]
+                } else {
+                    vectors.zero()
+                };
+                vectors.combine(self.p, sums[0][vector], high, out);
             }
         }
     }
-}
-
-/// `(low + high * 2^25) mod p` of exact sums below 2^51 in magnitude.
-///
-/// The quotient is below 2^50 with a relative error of a few 2^-53, so its rounding is off by less
-/// than one half more, and the wrapping remainder lies in (-p, p).
-#[inline(always)]
-fn combine(p: Modulus, low: f64, high: f64) -> u64 {
-    let quotient = round_to_i64((high * BASE + low) * p.reciprocal());
-    let value = round_to_i64(low).wrapping_add(round_to_i64(high) << DIGIT_BITS);
-    p.canonical(value.wrapping_sub(quotient.wrapping_mul(p.value() as i64)))
 }
 
 #[cfg(test)]

@@ -7,9 +7,8 @@ pub const PADDING: u32 = u32::MAX;
 
 /// Largest sum of absolute weights that one output may have.
 ///
-/// The residue kernels hold a residue as digits of at most 25 bits and add products of digits and
-/// weights in 51 bits, exactly; this bound is what makes that impossible to overflow. It is reached
-/// by 32,768 taps at the full size of a 13-bit weight.
+/// The residue kernels add products of weights and digits of 25 bits in 51 bits, exactly, and this
+/// bound makes that safe. It is reached by 32,768 taps at the full size of a 13-bit weight.
 pub const MAX_ABS_ROW_SUM: i64 = (1 << 27) - 1;
 
 /// Most inputs or outputs of a map, and most taps of a group.
@@ -167,7 +166,6 @@ impl Group {
         &self.gather
     }
 
-    /// The sum of absolute weights of each row.
     fn abs_row_sums(&self) -> impl Iterator<Item = i64> + '_ {
         self.weights
             .chunks_exact(self.taps)

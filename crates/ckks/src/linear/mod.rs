@@ -1,10 +1,12 @@
 //! Integer linear maps and the kernels that apply them to residues.
 
 mod build;
+#[cfg(target_arch = "x86_64")]
+mod bytes;
 mod kernel;
 mod map;
 mod vector;
 
 pub use build::{Convolution, SumPool};
-pub(crate) use kernel::{PreparedMap, Scratch};
+pub(crate) use kernel::{Kernel, PreparedMap, Scratch};
 pub use map::{Group, LinearMap, LinearMapError, MAX_ABS_ROW_SUM, PADDING};

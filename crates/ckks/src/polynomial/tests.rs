@@ -53,6 +53,18 @@ impl Machine for Floats {
     fn features(&self, v: &Value) -> usize {
         v.values.len()
     }
+    fn components(&self, _: &Value) -> usize {
+        2
+    }
+    fn tensor_square(&self, v: &Value) -> Result<Value, Fault> {
+        self.multiply(v, v)
+    }
+    fn relinearize(&self, v: Value) -> Result<Value, Fault> {
+        Ok(v)
+    }
+    fn relinearize_rescale(&self, v: Value) -> Result<Value, Fault> {
+        self.rescale(v)
+    }
     fn linear(&self, v: &Value, _: &LinearMap, _: f64) -> Result<Value, Fault> {
         Ok(v.clone())
     }

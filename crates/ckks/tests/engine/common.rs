@@ -62,6 +62,7 @@ impl Engine {
             level: self.parameters.max_level(),
             scale,
             features,
+            components: 2,
             bound,
             sigma: self.predictor.model.fresh(),
         }
@@ -76,6 +77,7 @@ impl Engine {
         expected: &[Vec<f64>],
     ) -> f64 {
         assert_eq!(set.level(), predicted.level);
+        assert_eq!(set.components(), predicted.components);
         assert!(scales_agree(set.scale(), predicted.scale));
         let values = self.secret.decrypt(set).unwrap();
         let mut worst = 0.0f64;
@@ -105,6 +107,7 @@ pub struct Prediction {
     pub level: usize,
     pub scale: f64,
     pub features: usize,
+    pub components: usize,
     /// Largest magnitude of a value.
     pub bound: f64,
     /// Standard deviation of the noise in units of the integers.
@@ -130,6 +133,9 @@ impl Machine for Predictor {
     }
     fn features(&self, v: &Prediction) -> usize {
         v.features
+    }
+    fn components(&self, v: &Prediction) -> usize {
+        v.components
     }
     fn linear(
         &self,
@@ -184,6 +190,32 @@ impl Machine for Predictor {
             ..*v
         })
     }
+    fn tensor_square(&self, v: &Prediction) -> Result<Prediction, String> {
+        Ok(Prediction {
+            scale: v.scale * v.scale,
+            bound: v.bound * v.bound,
+            sigma: self.model.square(v.integer(), v.sigma),
+            components: 2 * v.components - 1,
+            ..*v
+        })
+    }
+    fn relinearize(&self, mut v: Prediction) -> Result<Prediction, String> {
+        v.components = 2;
+        v.sigma = self.model.add(v.sigma, self.model.relinearize(v.level));
+        Ok(v)
+    }
+    fn relinearize_rescale(&self, v: Prediction) -> Result<Prediction, String> {
+        let prime = self.primes[v.level];
+        Ok(Prediction {
+            level: v.level.checked_sub(1).ok_or("no level left")?,
+            scale: v.scale / prime,
+            components: 2,
+            sigma: self
+                .model
+                .after_relinearize_rescale(v.sigma, v.level, prime),
+            ..v
+        })
+    }
     fn multiply(&self, a: &Prediction, b: &Prediction) -> Result<Prediction, String> {
         let level = a.level.min(b.level);
         let noise = self
@@ -203,7 +235,7 @@ impl Machine for Predictor {
         Ok(Prediction {
             level: v.level.checked_sub(1).ok_or("no level left")?,
             scale: v.scale / prime,
-            sigma: self.model.after_rescale(v.sigma, prime, 2),
+            sigma: self.model.after_rescale(v.sigma, prime, v.components),
             ..v
         })
     }

@@ -4,6 +4,8 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
+mod fused;
+mod lazy;
 mod noise;
 mod operations;
 mod polynomials;

@@ -32,7 +32,10 @@ fn check(map: &LinearMap, prime: u64, input: &[Block]) {
     for isa in Isa::available() {
         let mut out = vec![Block([u64::MAX; BLOCK]); map.outputs()];
         // a dirty scratch, as a thread's second call finds it
-        let mut scratch = Scratch(vec![Lanes([f64::NAN; LANES]); 7]);
+        let mut scratch = Scratch {
+            digits: vec![Lanes([f64::NAN; LANES]); 7],
+            ..Scratch::default()
+        };
         let prepared = PreparedMap::new(map, isa);
         prepared.modulo(p).apply(&mut scratch, input, &mut out);
         assert!(out == expected, "{isa:?} modulo {prime}");
@@ -72,6 +75,80 @@ proptest! {
         let map = LinearMap::dense(inputs, outputs, weights).unwrap();
         for prime in PRIMES {
             check(&map, prime, &blocks(inputs, prime, scrambled(seed)));
+        }
+    }
+}
+
+/// Weights of eight bits and primes of three to seven bytes: what the integer kernel takes.
+#[test]
+fn dense_maps_of_small_weights_are_exact() {
+    let primes = [
+        1_125_899_906_826_241,
+        281_474_976_694_273,
+        1_099_511_480_321,
+        4_294_828_033,
+        1_032_193,
+    ];
+    for prime in primes {
+        for (inputs, outputs) in [(16, 16), (17, 19), (259, 23), (784, 16), (515, 31)] {
+            for weight in [-128i16, 127, 0] {
+                let weights = (0..inputs * outputs).map(|i| match weight {
+                    0 => (i * 37 % 256) as i16 - 128,
+                    _ => weight,
+                });
+                let map = LinearMap::dense(inputs, outputs, weights.collect()).unwrap();
+                check(&map, prime, &blocks(inputs, prime, scrambled(3)));
+                check(&map, prime, &blocks(inputs, prime, |i| prime - 1 - i % 2));
+                check(&map, prime, &blocks(inputs, prime, |i| prime / 2 + i % 2));
+            }
+        }
+    }
+    // the largest sums that it takes, and the smallest that it does not
+    for taps in [32_768, 33_024] {
+        let map = LinearMap::new(64, 16, taps, 16, vec![-128; 16 * taps], {
+            (0..taps as u32).map(|i| i % 64).collect()
+        });
+        let map = map.unwrap();
+        for prime in primes {
+            check(&map, prime, &blocks(64, prime, |i| prime - 1 - i % 2));
+            check(
+                &map,
+                prime,
+                &blocks(64, prime, |i| if i % 3 == 0 { 0xFF } else { 0xFF_FFFF }),
+            );
+        }
+    }
+}
+
+/// Channels in fours, and not: with padding, strides and any number of rows.
+#[test]
+fn convolutions_of_small_weights_are_exact() {
+    for (in_channels, out_channels, kernel, stride, padding) in [
+        (4, 6, 3, 1, 1),
+        (5, 7, 3, 2, 0),
+        (16, 16, 3, 1, 1),
+        (8, 13, 2, 2, 1),
+        (1, 8, 5, 2, 1),
+        (7, 9, 1, 1, 0),
+        (17, 9, 1, 1, 0),
+        (6, 20, 5, 1, 2),
+    ] {
+        let shape = Convolution {
+            in_channels,
+            out_channels,
+            kernel,
+            stride,
+            padding,
+            height: 7,
+            width: 6,
+        };
+        let count = in_channels * out_channels * kernel * kernel;
+        let weights: Vec<i16> = (0..count).map(|i| (i * 37 % 256) as i16 - 128).collect();
+        let map = LinearMap::convolution(&shape, weights).unwrap();
+        let inputs = 42 * in_channels;
+        for prime in PRIMES {
+            check(&map, prime, &blocks(inputs, prime, scrambled(9)));
+            check(&map, prime, &blocks(inputs, prime, |i| prime - 1 - i % 3));
         }
     }
 }

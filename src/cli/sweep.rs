@@ -1,0 +1,185 @@
+//! `cryptodl sweep`.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::exit::Failure;
+use super::logging::Log;
+use super::signals::Stop;
+use crate::data::DataDirs;
+use crate::pipeline::{
+    Local, PointState, PointStatus, SweepOptions, SweepOutcome, run_approximations, run_sweep,
+    survey, sweep_folder,
+};
+use crate::spec::{Study, StudyKind, Sweep};
+
+/// Arguments of `cryptodl sweep`.
+#[derive(Debug, Args)]
+pub struct SweepArguments {
+    /// The study (TOML)
+    study: PathBuf,
+    /// Change one key of every point's spec; may be given again
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Output folder: runs/, store/, sweeps/ and studies/ are made in it
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    out: PathBuf,
+    /// Points that run at the same time; times are then not comparable
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: u16,
+    /// Check every point, say what is there and what is missing, and run nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Start no further point once one has failed
+    #[arg(long)]
+    fail_fast: bool,
+}
+
+/// Runs what is missing of a study.
+pub fn sweep(
+    arguments: &SweepArguments,
+    data_dir: Option<&Path>,
+    stop: &Stop,
+    log: &Log,
+) -> Result<(), Failure> {
+    let study = Study::from_path(&arguments.study, &arguments.set)?;
+    let sweep = match &study.kind {
+        StudyKind::Approximation(spec) if arguments.dry_run => {
+            println!(
+                "{}: {} polynomials to be found",
+                study.name,
+                spec.functions.len()
+                    * spec.methods.len()
+                    * spec.degrees.len()
+                    * spec.intervals.len()
+            );
+            return Ok(());
+        }
+        StudyKind::Approximation(spec) => {
+            let outcome = run_approximations(&study.name, &study.title, spec, &arguments.out)?;
+            println!(
+                "{} polynomials found, {} impossible",
+                outcome.found, outcome.impossible
+            );
+            println!("results: {}", outcome.folder.display());
+            return Ok(());
+        }
+        StudyKind::Runs(sweep) => sweep,
+    };
+    let data = DataDirs::resolve(data_dir);
+    // The log of a run holds what this process says; of several at once it would hold all of them.
+    let attach = |path: &Path| match arguments.jobs {
+        1 => log.attach(path),
+        _ => Ok(()),
+    };
+    let runner = Local::new(&arguments.out, &data, stop, &attach);
+    if arguments.dry_run {
+        let folder = sweep_folder(&arguments.out, &study.name, sweep)?;
+        let points = survey(sweep, &folder, &arguments.out, &runner)?;
+        return print_survey(&study, sweep, &points).map_err(to_stdout);
+    }
+    let options = SweepOptions {
+        out: &arguments.out,
+        jobs: usize::from(arguments.jobs),
+        fail_fast: arguments.fail_fast,
+        stop,
+    };
+    let outcome = run_sweep(&study.name, &study.title, sweep, &options, &runner);
+    log.detach();
+    let outcome = outcome?;
+    print_outcome(&outcome).map_err(to_stdout)?;
+    Ok(outcome.verdict()?)
+}
+
+fn to_stdout(error: io::Error) -> Failure {
+    Failure::io("write to standard output", error)
+}
+
+fn print_survey(study: &Study, sweep: &Sweep, points: &[PointStatus<'_>]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let width = sweep
+        .points
+        .iter()
+        .map(|point| point.label.chars().count())
+        .max()
+        .unwrap_or(0);
+    for status in points {
+        let state = match status.state {
+            PointState::Done => "done",
+            PointState::Failed(_) => "failed",
+            PointState::Missing => "missing",
+        };
+        write!(
+            out,
+            "{:<8} {state:<8} {:<width$}",
+            status.point.id, status.point.label
+        )?;
+        if status.state != PointState::Done {
+            let names = |cached: bool| {
+                let names = status
+                    .prospect
+                    .stages
+                    .iter()
+                    .filter(|(_, has)| *has == cached);
+                let names: Vec<&str> = names.map(|(stage, _)| stage.as_str()).collect();
+                if names.is_empty() {
+                    "none".to_owned()
+                } else {
+                    names.join(" ")
+                }
+            };
+            write!(out, "  to do: {}; stored: {}", names(false), names(true))?;
+            if let Some(seconds) = status.prospect.evaluate_seconds {
+                write!(out, "; encrypted evaluation about {seconds:.0} s")?;
+            }
+        }
+        writeln!(out)?;
+    }
+    let open = || {
+        points
+            .iter()
+            .filter(|status| status.state != PointState::Done)
+    };
+    let seconds: f64 = open()
+        .filter_map(|status| status.prospect.evaluate_seconds)
+        .sum();
+    write!(
+        out,
+        "\n{}: {} points, {} to run",
+        study.title,
+        points.len(),
+        open().count()
+    )?;
+    if seconds > 0.0 {
+        write!(
+            out,
+            "; about {seconds:.0} s of encrypted evaluation (training comes on top and is not predicted)"
+        )?;
+    }
+    writeln!(out)
+}
+
+fn print_outcome(outcome: &SweepOutcome<'_>) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let done = outcome.count(|state| *state == PointState::Done);
+    let failed = outcome.count(|state| matches!(state, PointState::Failed(_)));
+    writeln!(
+        out,
+        "{} points: {done} done ({} ran now), {failed} failed, {} left",
+        outcome.points.len(),
+        outcome.ran,
+        outcome.points.len() - done - failed
+    )?;
+    for status in &outcome.points {
+        if let PointState::Failed(failure) = &status.state {
+            writeln!(
+                out,
+                "failed: {} ({}): {}",
+                status.point.label, status.point.id, failure.error
+            )?;
+        }
+    }
+    writeln!(out, "results: {}", outcome.folder.display())
+}

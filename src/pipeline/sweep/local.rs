@@ -1,0 +1,115 @@
+//! Points run in this process.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
+
+use super::{Prospect, Runner};
+use crate::circuit;
+use crate::data::{self, DataDirs};
+use crate::encrypted;
+use crate::pipeline::run::starting_polynomial;
+use crate::pipeline::stages::Keys;
+use crate::pipeline::{PipelineError, RunOptions, Stage, Store, run};
+use crate::spec::{BackendName, DatasetSpec, Experiment};
+
+/// Runs points one by one or on several threads, all with one output folder and one store.
+pub struct Local<'a> {
+    out: &'a Path,
+    data: &'a DataDirs,
+    stop: &'a AtomicBool,
+    attach_log: &'a (dyn Fn(&Path) -> io::Result<()> + Sync),
+    /// Every data set is verified once, not once a point.
+    digests: Mutex<Vec<(DatasetSpec, u64, [u8; 32])>>,
+}
+
+impl<'a> Local<'a> {
+    /// `attach_log` is given the path of every run's `log.jsonl`.
+    pub fn new(
+        out: &'a Path,
+        data: &'a DataDirs,
+        stop: &'a AtomicBool,
+        attach_log: &'a (dyn Fn(&Path) -> io::Result<()> + Sync),
+    ) -> Self {
+        Self {
+            out,
+            data,
+            stop,
+            attach_log,
+            digests: Mutex::default(),
+        }
+    }
+
+    fn digest(&self, experiment: &Experiment) -> Result<[u8; 32], PipelineError> {
+        let (dataset, seed) = (experiment.dataset, experiment.seed);
+        let mut known = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((.., digest)) = known
+            .iter()
+            .find(|(spec, of, _)| *spec == dataset && *of == seed)
+        {
+            return Ok(*digest);
+        }
+        let digest = data::verify(&dataset, seed, self.data)?;
+        known.push((dataset, seed, digest));
+        Ok(digest)
+    }
+
+    /// Whether the store has a stage. A damaged entry is not a finished one; the run says what is wrong with it.
+    fn has(&self, stage: Stage, key: &str) -> Result<bool, PipelineError> {
+        let root = self.out.join("store");
+        if !root.is_dir() {
+            return Ok(false);
+        }
+        let found = Store::open(&root)?.find(stage.as_str(), key);
+        Ok(matches!(found, Ok(Some(_))))
+    }
+}
+
+impl Runner for Local<'_> {
+    fn prospect(&self, experiment: &Experiment) -> Result<Prospect, PipelineError> {
+        let start = starting_polynomial(experiment)?;
+        let encryption = &experiment.encryption;
+        let encrypts = encrypted::backend(encryption.backend)?.is_some();
+        let evaluate_seconds = match encryption.backend {
+            BackendName::Ckks => Some(
+                circuit::plan_shape(experiment)?
+                    .evaluate_seconds(encryption.images, encryption.threads),
+            ),
+            _ => None,
+        };
+        let keys = Keys::new(experiment, &self.digest(experiment)?, start.coefficients())?;
+        let run = format!("{}-{}", experiment.name, keys.run_id(experiment)?);
+        let mut stages = vec![(Stage::Train, &keys.train)];
+        stages.extend(keys.original.as_ref().map(|key| (Stage::Original, key)));
+        stages.extend([
+            (Stage::Plaintext, &keys.plaintext),
+            (Stage::Circuit, &keys.circuit),
+        ]);
+        if encrypts {
+            stages.push((Stage::Encrypted, &keys.encrypted));
+        }
+        let stages = stages
+            .into_iter()
+            .map(|(stage, key)| Ok((stage, self.has(stage, key)?)))
+            .collect::<Result<_, PipelineError>>()?;
+        Ok(Prospect {
+            run,
+            stages,
+            evaluate_seconds,
+        })
+    }
+
+    fn run(&self, experiment: &Experiment) -> Result<(), PipelineError> {
+        // The largest resident set is the process's: it starts anew for every point (Linux; elsewhere it stays the largest so far).
+        let _ = fs::write("/proc/self/clear_refs", "5");
+        let options = RunOptions {
+            out: self.out,
+            data: self.data,
+            force: &[],
+            stop: self.stop,
+        };
+        run(experiment, &options, &|path| (self.attach_log)(path)).map(drop)
+    }
+}

@@ -1,0 +1,85 @@
+//! How methods are called and coloured, and the grid of one panel a method.
+
+use plotters::backend::DrawingBackend;
+use plotters::style::RGBColor;
+use polyapprox::Method;
+
+use crate::report::axes::Panel;
+use crate::report::canvas::{Canvas, DrawError, Type};
+use crate::report::style::{
+    AXIS, ENCRYPTED, HEADER, INK, LABEL, MARGIN, MUTED, ORIGINAL, OTHER, PAD, POLYNOMIAL, SMALL,
+    WIDTH, WRONG,
+};
+
+/// Panels in one row.
+pub(super) const COLUMNS: usize = 4;
+/// Height of one row, px.
+pub(super) const ROW: f64 = 236.0;
+
+/// The name for people.
+pub(super) fn name(method: Method) -> &'static str {
+    match method {
+        Method::Numerical => "least squares",
+        Method::Taylor => "Taylor",
+        Method::Chebyshev => "Chebyshev",
+        Method::ModifiedChebyshev => "modified Chebyshev",
+        Method::Derivative => "derivative",
+        Method::Minimax => "minimax",
+        Method::Hermite => "Hermite",
+        Method::Data => "data",
+    }
+}
+
+/// The colour of a method's line. In a run's charts these colours stand for networks; here there are none.
+pub(super) const fn color(method: Method) -> RGBColor {
+    match method {
+        Method::Numerical => OTHER,
+        Method::Taylor => MUTED,
+        Method::Chebyshev => MARGIN,
+        Method::ModifiedChebyshev => ORIGINAL,
+        Method::Derivative => POLYNOMIAL,
+        Method::Minimax => WRONG,
+        Method::Hermite => ENCRYPTED,
+        Method::Data => INK,
+    }
+}
+
+/// Height of a figure with a panel for each of so many methods.
+pub(super) fn figure_height(methods: usize) -> f64 {
+    HEADER + ROW * methods.div_ceil(COLUMNS) as f64 + 8.0
+}
+
+/// Upper left corner and width of a method's cell.
+pub(super) fn cell(index: usize) -> (f64, f64, f64) {
+    let width = (WIDTH - 2.0 * PAD) / COLUMNS as f64;
+    (
+        PAD + width * (index % COLUMNS) as f64,
+        HEADER + ROW * (index / COLUMNS) as f64,
+        width - 14.0,
+    )
+}
+
+/// Names the cell, and draws the panel's axes and the ends of the interval.
+pub(super) fn frame<DB: DrawingBackend>(
+    canvas: &Canvas<'_, DB>,
+    panel: &Panel,
+    method: Method,
+    note: &str,
+    ends: (f64, f64),
+) -> Result<(), DrawError> {
+    let (left, top) = (panel.left - 30.0, panel.top - 22.0);
+    canvas.text(left, top, name(method), Type::new(LABEL, INK).bold())?;
+    if !note.is_empty() {
+        canvas.text(panel.right(), top, note, Type::new(SMALL, MUTED).right())?;
+    }
+    panel.y_axis(canvas, "")?;
+    for edge in [ends.0, ends.1] {
+        canvas.dashes(
+            (panel.px(edge), panel.top),
+            (panel.px(edge), panel.bottom()),
+            &AXIS,
+            1.0,
+        )?;
+    }
+    panel.x_axis(canvas, "", &panel.x.ticks((panel.width / 44.0) as usize))
+}
