@@ -32,7 +32,7 @@ def load(path):
     assert data.startswith(MAGIC), "not a circuit file"
     reader = Reader(data)
     reader.at = len(MAGIC)
-    assert reader.read("B") == 1, "another version"
+    assert reader.read("B") == 2, "another version"
     shape = reader.read("3I")
     mean, std = (reader.array("<f4", shape[0]) for _ in range(2))
     classes, count = reader.read("2I")
@@ -66,7 +66,8 @@ def _linear(reader, name):
 
 
 def _square(reader, name):
-    reader.read("2d")
+    reader.read("d")
+    reader.array("<f8", reader.read("I"))
     degree = reader.read("B")
     lower = [reader.array("<f8", reader.read("I")) for _ in range(degree)]
     assert degree == 2 and all((values == 0).all() for values in lower), f"{name} is not a pure square"

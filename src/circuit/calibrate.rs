@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::cost::{CostModel, CostTable, butterflies};
+use super::cost::{CostModel, CostTable, TIMED_BITS, butterflies};
 use super::error::CircuitError;
 use super::planning::MapFacts;
 use crate::files;
@@ -21,7 +21,7 @@ const FILE: &str = "costs.json";
 const VERSION: u32 = 1;
 /// Every loop runs at least so often, and then until it has had its time; the shortest run counts, for others disturb it only upwards.
 const REPEATS: usize = 3;
-const TIME: Duration = Duration::from_millis(100);
+const TIME: Duration = Duration::from_millis(60);
 
 /// What the file in the cache holds.
 #[derive(Debug, Serialize, Deserialize)]
@@ -111,8 +111,8 @@ fn measure() -> Result<CostTable, CircuitError> {
     let parameters = Parameters::new(ParametersLiteral {
         ring: Ring::Standard,
         log_n: 13,
-        prime_bits: vec![42; 3],
-        special_bits: Some(48),
+        prime_bits: vec![TIMED_BITS[0], TIMED_BITS[1], 42],
+        special_bits: Some(50),
     })?;
     let secret = SecretKey::generate(&parameters)?;
     let key = Arc::new(EvaluationKey::generate(&secret)?);
@@ -134,13 +134,17 @@ fn measure() -> Result<CostTable, CircuitError> {
             height: 10,
             width: 10,
         };
-        LinearMap::convolution(&shape, weights(out * 50))
+        LinearMap::convolution(&shape, weights(out * 50, 255))
     };
-    let dense = |out: usize| LinearMap::dense(200, out, weights(out * 200));
-    let maps = [dense(16), dense(80), convolution(4), convolution(16)];
-    let [few, many, small, large] = maps.map(|map| map.map_err(ckks::Error::from));
-    (table.dense_mac, table.dense_gather) = bench.linear(&few?, &many?)?;
-    (table.conv_mac, table.conv_gather) = bench.linear(&small?, &large?)?;
+    let dense = |out, largest| LinearMap::dense(200, out, weights(out * 200, largest));
+    let few = dense(16, 255).map_err(ckks::Error::from)?;
+    let many = dense(80, 255).map_err(ckks::Error::from)?;
+    let light = dense(80, 15).map_err(ckks::Error::from)?;
+    (table.dense_mac, table.dense_gather) = bench.linear(&few, &many)?;
+    table.small_weights = (bench.time(&light)?[0] / bench.time(&many)?[0]).clamp(0.2, 1.0);
+    let few = convolution(4).map_err(ckks::Error::from)?;
+    let many = convolution(16).map_err(ckks::Error::from)?;
+    (table.conv_mac, table.conv_gather) = bench.linear(&few, &many)?;
     let pool = LinearMap::sum_pool(&SumPool {
         channels: 2,
         window: 2,
@@ -152,9 +156,12 @@ fn measure() -> Result<CostTable, CircuitError> {
     Ok(table)
 }
 
-/// Weights of nine bits, all different.
-fn weights(count: usize) -> Vec<i16> {
-    (0..count).map(|at| (at * 37 % 511) as i16 - 255).collect()
+/// Weights of both signs up to `largest`.
+fn weights(count: usize, largest: i16) -> Vec<i16> {
+    let sizes = 2 * largest as usize + 1;
+    (0..count)
+        .map(|at| (at * 37 % sizes) as i16 - largest)
+        .collect()
 }
 
 /// Ciphertexts of the timed sets: more than the caches hold, as in a circuit.
@@ -220,27 +227,38 @@ impl Bench {
         Ok(())
     }
 
-    /// Nanoseconds of one linear map on a single limb, two components, for each residue of a component.
-    fn time(&self, map: &LinearMap) -> Result<f64, CircuitError> {
-        let input = self.machine.drop_to(&self.set(map.inputs())?, 0)?;
-        let time = shortest(|| (), |()| self.machine.linear(&input, map, 256.0))?;
-        Ok(time / (2 * self.parameters.ring_degree()) as f64)
+    /// Nanoseconds of one linear map on one component, for each residue, modulo the wide prime and modulo the narrow one.
+    fn time(&self, map: &LinearMap) -> Result<[f64; 2], CircuitError> {
+        let input = self.machine.drop_to(&self.set(map.inputs())?, 1)?;
+        let wide = self.machine.drop_to(&input, 0)?;
+        let run = |set: &CiphertextSet| shortest(|| (), |()| self.machine.linear(set, map, 256.0));
+        let (wide, both) = (run(&wide)?, run(&input)?);
+        let residues = (2 * self.parameters.ring_degree()) as f64;
+        // Between half and all of the wide one's time, whatever disturbed one of the two.
+        let narrow = (both - wide).clamp(0.5 * wide, wide);
+        Ok([wide / residues, narrow / residues])
     }
 
     /// Nanoseconds of a multiply-accumulate and of bringing an input into place, from a map with few outputs and one with many.
-    fn linear(&self, few: &LinearMap, many: &LinearMap) -> Result<(f64, f64), CircuitError> {
+    fn linear(&self, few: &LinearMap, many: &LinearMap) -> Result<([f64; 2], f64), CircuitError> {
         let (less, more) = (self.time(few)?, self.time(many)?);
         let (few, many) = (MapFacts::of(few), MapFacts::of(many));
-        let slope = (more - less) / (many.macs() - few.macs());
-        // Between nothing and all of it, whatever disturbed one of the two.
-        let most = more / many.macs();
-        let mac = slope.clamp(0.3 * most, most);
-        let rest = (less - mac * few.macs()).max(0.02 * less);
-        Ok((mac, rest / few.gathers()))
+        let mut macs = [0.0; 2];
+        let mut gather = 0.0;
+        for (limb, mac) in macs.iter_mut().enumerate() {
+            let slope = (more[limb] - less[limb]) / (many.macs() - few.macs());
+            // Between nothing and all of it, whatever disturbed one of the two.
+            let most = more[limb] / many.macs();
+            *mac = slope.clamp(0.3 * most, most);
+            let rest = (less[limb] - *mac * few.macs()).max(0.02 * less[limb]);
+            gather += rest / few.gathers() / 2.0;
+        }
+        Ok((macs, gather))
     }
 
     fn pool(&self, map: &LinearMap) -> Result<f64, CircuitError> {
-        Ok(self.time(map)? / MapFacts::of(map).pool_macs)
+        let [wide, narrow] = self.time(map)?;
+        Ok((wide + narrow) / 2.0 / MapFacts::of(map).pool_macs)
     }
 }
 

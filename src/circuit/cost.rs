@@ -15,10 +15,12 @@ const BYTES_PER_RESIDUE: u64 = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CostTable {
-    /// A multiply-accumulate with a small weight in a dense layer.
-    pub dense_mac: f64,
-    /// The same in a convolution.
-    pub conv_mac: f64,
+    /// A multiply-accumulate with a small weight in a dense layer, modulo a prime of 50 bits and of 30 bits.
+    pub dense_mac: [f64; 2],
+    /// What of it remains where all weights of a dense layer fit eight signed bits.
+    pub small_weights: f64,
+    /// A multiply-accumulate in a convolution, modulo primes of those sizes.
+    pub conv_mac: [f64; 2],
     /// The same channel by channel, as in pooling.
     pub pool_mac: f64,
     /// Bringing an input of a dense layer into place, once for all its outputs.
@@ -43,27 +45,31 @@ impl Default for CostTable {
     /// Of one machine: two cores of Zen 4 at 3.7 GHz.
     fn default() -> Self {
         Self {
-            dense_mac: 0.06,
-            conv_mac: 0.08,
-            pool_mac: 0.5,
-            dense_gather: 1.0,
-            conv_gather: 1.0,
-            butterfly: 0.27,
-            product: 0.6,
-            step: 0.5,
-            mask: 3.0,
-            read: 1.0,
-            switch: 1.0,
+            dense_mac: [0.033, 0.016],
+            small_weights: 0.5,
+            conv_mac: [0.050, 0.030],
+            pool_mac: 0.43,
+            dense_gather: 0.4,
+            conv_gather: 0.1,
+            butterfly: 0.21,
+            product: 0.32,
+            step: 0.28,
+            mask: 2.5,
+            read: 1.5,
+            switch: 0.74,
         }
     }
 }
 
 impl CostTable {
     /// All of them.
-    pub(super) fn values(&self) -> [f64; 11] {
+    pub(super) fn values(&self) -> [f64; 14] {
         [
-            self.dense_mac,
-            self.conv_mac,
+            self.dense_mac[0],
+            self.dense_mac[1],
+            self.small_weights,
+            self.conv_mac[0],
+            self.conv_mac[1],
             self.pool_mac,
             self.dense_gather,
             self.conv_gather,
@@ -84,6 +90,8 @@ pub(super) struct CostModel {
     degree: u64,
     /// Butterflies of one transform.
     butterflies: f64,
+    /// Sizes of the primes, bits.
+    bits: Vec<f64>,
     /// Bytes of a residue on the wire, by prime, the special one last.
     widths: Vec<u64>,
     special: bool,
@@ -98,6 +106,11 @@ impl CostModel {
             table: *table,
             degree,
             butterflies: butterflies(parameters.ring(), degree),
+            bits: parameters
+                .primes()
+                .iter()
+                .map(|prime| (*prime as f64).log2())
+                .collect(),
             widths: primes
                 .map(|prime| u64::from(prime.ilog2() / 8 + 1))
                 .collect(),
@@ -113,12 +126,21 @@ impl CostModel {
     /// A linear layer.
     pub fn linear(&self, map: &MapFacts, limbs: usize, components: usize) -> f64 {
         let table = &self.table;
-        let nanoseconds = map.dense_macs * table.dense_mac
-            + map.conv_macs * table.conv_mac
-            + map.pool_macs * table.pool_mac
+        let rest = map.pool_macs * table.pool_mac
             + map.dense_gathers * table.dense_gather
             + map.conv_gathers * table.conv_gather;
-        components as f64 * self.residues(limbs) * nanoseconds
+        let small = if map.largest <= SMALL_WEIGHT {
+            table.small_weights
+        } else {
+            1.0
+        };
+        let limb = |bits: &f64| {
+            map.dense_macs * small * between(table.dense_mac, *bits)
+                + map.conv_macs * between(table.conv_mac, *bits)
+                + rest
+        };
+        let nanoseconds: f64 = self.bits.iter().take(limbs).map(limb).sum();
+        components as f64 * self.residues(1) * nanoseconds
     }
 
     /// A pass over all residues of `features` ciphertexts (adding, multiplying by a constant).
@@ -192,6 +214,19 @@ impl CostModel {
         }
         2 * limbs as u64 * self.widths.len() as u64 * self.degree * BYTES_PER_RESIDUE
     }
+}
+
+/// The largest weight of eight signed bits.
+const SMALL_WEIGHT: u16 = 127;
+
+/// Sizes of primes at which multiply-accumulates are timed: the number of digits that a kernel makes of a residue lies between.
+pub(super) const TIMED_BITS: [u32; 2] = [50, 30];
+
+/// The cost at a size of prime.
+fn between([wide, narrow]: [f64; 2], bits: f64) -> f64 {
+    let [most, least] = TIMED_BITS.map(f64::from);
+    let share = ((bits - least) / (most - least)).clamp(0.0, 1.0);
+    narrow + share * (wide - narrow)
 }
 
 /// Butterflies of one transform. The conjugate-invariant ring transforms by way of the standard ring of twice its degree.

@@ -14,9 +14,9 @@ use crate::model::{PreActivation, TrainedLayer, TrainedNetwork};
 use crate::spec::Shape;
 use ckks::MonicPolynomial;
 
-/// Folds `network`. `ranges` are the measured inputs of every activation layer (training data, the real test images stay unseen), and, where
-/// they were measured, the logits ([`output_range`](super::output_range)): without them only the weights bound the logits, several
-/// bits too high. The largest weight of every layer fills `weight_bits` signed bits, 4 to 12.
+/// Folds `network`. `ranges` are the measured inputs of every activation layer (training data; the test images stay unseen) and, where given,
+/// the logits ([`output_range`](super::output_range)), which the weights alone bound several bits too high. The largest weight of
+/// every layer fills `weight_bits` signed bits, 4 to 12.
 ///
 /// # Errors
 /// [`CircuitError`] where the network does not pass [`crate::model::shapes`], where a layer is no polynomial (max-pooling, an original
@@ -272,10 +272,8 @@ impl Folder {
             .iter()
             .map(|(low, high)| low.abs().max(high.abs()))
             .collect();
-        let row_of = |channel: usize| &rows[if rows.len() == 1 { 0 } else { channel }];
-        let per_channel: Vec<Vec<f64>> = (0..channels)
-            .map(|channel| row_of(channel).clone())
-            .collect();
+        let row_of = |channel: usize| rows[if rows.len() == 1 { 0 } else { channel }].clone();
+        let per_channel: Vec<Vec<f64>> = (0..channels).map(row_of).collect();
         let degree = effective_degree(&per_channel, &reach);
         if degree > MAX_DEGREE {
             return Err(CircuitError::Degree {
@@ -305,8 +303,8 @@ impl Folder {
             .zip(&ends)
             .map(|(monic, (low, high))| {
                 let spread = (RANGE_MARGIN - 1.0) * low.abs().max(high.abs());
-                let (a, b) = (monic.scale * (low - spread), monic.scale * (high + spread));
-                (a.min(b) + monic.shift, a.max(b) + monic.shift)
+                let ends = [low - spread, high + spread].map(|end| monic.scale * end + monic.shift);
+                (ends[0].min(ends[1]), ends[0].max(ends[1]))
             })
             .collect();
         let bound = carried.iter().fold(0.0, |bound: f64, (low, high)| {

@@ -2,10 +2,13 @@
 //! simulator.
 //!
 //! ```text
-//! TrainedNetwork + measured ranges -> fold -> Circuit -> plan -> Plan (parameters, levels, scales, bounds, noise, cost)
+//! TrainedNetwork + measured ranges -> fold -> Circuit -> plan -> Plan (schedule, parameters, levels, scales, bounds, noise, cost)
 //!                                              |                  |
 //!                                              +---- simulate ----+-> logits, on clear integers
 //! ```
+//! [`compile`] does both and chooses what the spec leaves open. The plan is searched for: every ring, [`Schedule`] and scale, by a
+//! [`CostTable`] of this machine or a fixed one.
+//!
 //! [`execute`] walks a circuit on any [`ckks::Machine`]; the planner, the simulator and the encrypted engine are three of them, so what
 //! is planned is what is run.
 

@@ -28,13 +28,22 @@ pub fn publish(run: &Path, to: &Path) -> Result<Published, PipelineError> {
     let mut left_out = Vec::new();
     let entries = fs::read_dir(run).map_err(PipelineError::io("read the folder", run))?;
     for entry in entries {
-        let path = entry.map_err(PipelineError::io("read the folder", run))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let path = entry
+            .map_err(PipelineError::io("read the folder", run))?
+            .path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let copy = target.join(&name);
         match name.as_str() {
             "manifest.json" => continue,
             "predictions.parquet" => {
-                tables::write_predictions(&copy, &tables::read_predictions(&path)?.without_logits())?;
+                tables::write_predictions(
+                    &copy,
+                    &tables::read_predictions(&path)?.without_logits(),
+                )?;
             }
             "model.safetensors" => model::save_as(&model::load(&path)?, &copy, Precision::Half)?,
             _ => {
@@ -42,13 +51,19 @@ pub fn publish(run: &Path, to: &Path) -> Result<Published, PipelineError> {
                 files::write_whole(&copy, &bytes).map_err(PipelineError::io("write", &copy))?;
             }
         }
-        let size = fs::metadata(&copy).map_err(PipelineError::io("read", &copy))?.len();
+        let size = fs::metadata(&copy)
+            .map_err(PipelineError::io("read", &copy))?
+            .len();
         if size > MAX_BYTES {
             fs::remove_file(&copy).map_err(PipelineError::io("remove", &copy))?;
             left_out.push(name);
         }
     }
-    let names: Vec<String> = manifest.outputs.drain(..).map(|output| output.name).collect();
+    let names: Vec<String> = manifest
+        .outputs
+        .drain(..)
+        .map(|output| output.name)
+        .collect();
     for name in names.iter().filter(|name| target.join(name).exists()) {
         manifest.record_output(&target, name)?;
     }
@@ -57,7 +72,10 @@ pub fn publish(run: &Path, to: &Path) -> Result<Published, PipelineError> {
     let page = readme(&summary, &manifest, &left_out);
     let path = target.join("README.md");
     files::write_whole(&path, page.as_bytes()).map_err(PipelineError::io("write", &path))?;
-    Ok(Published { folder: target, left_out })
+    Ok(Published {
+        folder: target,
+        left_out,
+    })
 }
 
 /// What [`publish`] did.
@@ -84,11 +102,17 @@ fn readme(summary: &Summary, manifest: &Manifest, left_out: &[String]) -> String
         manifest.finished,
     );
     for stage in manifest.stages.iter().filter(|stage| stage.reused) {
-        page.push_str(&format!("| reused | stage `{}` of an earlier run with the same inputs |\n", stage.name));
+        page.push_str(&format!(
+            "| reused | stage `{}` of an earlier run with the same inputs |\n",
+            stage.name
+        ));
     }
     page.push_str("\nWeights are in half precision and predictions without logits; running the spec again makes both in full.\n");
     if !left_out.is_empty() {
-        page.push_str(&format!("Left out because of their size: {}.\n", left_out.join(", ")));
+        page.push_str(&format!(
+            "Left out because of their size: {}.\n",
+            left_out.join(", ")
+        ));
     }
     page
 }

@@ -167,8 +167,12 @@ pub fn run(
     let plaintext = stages.make(Stage::Plaintext, &keys.plaintext, &|pending| {
         let (dataset, interval) = (dataset()?, experiment.activation.interval);
         let first = dataset.train.first(RANGE_IMAGES);
+        let mut train = model::pre_activations(&network, &first, interval)?;
+        // What the planner must leave room for at the very end.
+        let logits = model::logits(&network, &first, EVALUATION_BATCH)?;
+        train.push(circuit::output_range(&network, &logits));
         let ranges = Ranges {
-            train: model::pre_activations(&network, &first, interval)?,
+            train,
             test: model::pre_activations(&network, &dataset.test, interval)?,
         };
         write_json(&pending.file("ranges.json"), &ranges)?;
@@ -188,8 +192,7 @@ pub fn run(
 
     let folded = stages.make(Stage::Circuit, &keys.circuit, &|pending| {
         let test = &dataset()?.test;
-        let (circuit, plan) =
-            circuit::compile(&network, &ranges.train, &experiment.encryption)?;
+        let (circuit, plan) = circuit::compile(&network, &ranges.train, &experiment.encryption)?;
         output::write_logits(
             &pending.file("circuit.f32"),
             &circuit::simulate(&circuit, &plan, test, None)?,

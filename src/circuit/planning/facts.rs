@@ -18,6 +18,8 @@ pub(in crate::circuit) struct MapFacts {
     pub conv_gathers: f64,
     /// Outputs.
     pub outputs: f64,
+    /// Largest |weight|.
+    pub largest: u16,
     /// Most weights of an output.
     pub taps: f64,
     /// Largest sum of absolute weights of an output.
@@ -47,6 +49,7 @@ impl MapFacts {
             dense_gathers: 0.0,
             conv_gathers: 0.0,
             outputs: map.outputs() as f64,
+            largest: 0,
             taps: 0.0,
             row_sum: map.max_abs_row_sum() as f64,
             rows: map.groups().iter().map(Rows::of).collect(),
@@ -54,6 +57,8 @@ impl MapFacts {
         for group in map.groups() {
             let taken = group.gather().iter().filter(|&&tap| tap != ckks::PADDING);
             let (taken, rows) = (taken.count() as f64, group.rows() as f64);
+            let weights = group.weights().iter().map(|weight| weight.unsigned_abs());
+            facts.largest = facts.largest.max(weights.max().unwrap_or(0));
             facts.taps = facts.taps.max(group.taps() as f64);
             if group.positions() == 1 {
                 facts.dense_macs += taken * rows;

@@ -98,6 +98,9 @@ const AVERAGED: [(&str, &str); 3] = [
 /// The key whose values are repetitions, not conditions.
 const SEED: &str = "seed";
 
+/// The longest value of a key in the readable table.
+const MAX_TEXT: usize = 40;
+
 /// 97.5 % quantiles of Student's t with 1, 2, ... degrees of freedom; the normal one beyond.
 const STUDENT: [f64; 20] = [
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
@@ -163,7 +166,12 @@ impl<'s, 'a> Rows<'s, 'a> {
         }
         grid.push("parts", self.cells(parts));
         for key in keys {
-            grid.push(key.clone(), self.cells(|row| value(row, key)));
+            let cells = self.cells(|row| value(row, key));
+            let long = |cell: &Cell| matches!(cell, Cell::Text(text) if text.len() > MAX_TEXT);
+            // A list of layers would fill the page; the part's name stands for it.
+            if all || !cells.iter().any(long) {
+                grid.push(key.clone(), cells);
+            }
         }
         grid.push(
             "state",
@@ -251,10 +259,16 @@ impl<'s, 'a> Rows<'s, 'a> {
                     .collect::<Vec<Cell>>()
             };
             grid.push(name, column(|(mean, _)| mean));
-            grid.push(format!("{name}_low"), column(|(mean, half)| mean - half));
-            grid.push(format!("{name}_high"), column(|(mean, half)| mean + half));
+            grid.push(
+                format!("{name}_low"),
+                column(|(mean, half)| (mean - half).max(0.0)),
+            );
+            grid.push(
+                format!("{name}_high"),
+                column(|(mean, half)| (mean + half).min(1.0)),
+            );
         }
-        (grid.rows() > 0).then_some(grid)
+        (grid.rows() > 0).then(|| grid.without_empty_columns())
     }
 
     fn cells(&self, cell: impl Fn(&Row<'s, 'a>) -> Cell) -> Vec<Cell> {
@@ -280,6 +294,11 @@ fn value(row: &Row<'_, '_>, key: &str) -> Cell {
 }
 
 fn figure(summary: &Json, place: &str) -> Cell {
+    // Of a run that encrypted nothing, these three are 0, which is no measurement.
+    let counts = ["/timing/images", "/timing/batch", "/timing/threads"];
+    if counts.contains(&place) && summary.pointer("/encryption").is_none() {
+        return Cell::Empty;
+    }
     match summary.pointer(place) {
         Some(Json::Number(number)) => match number.as_i64() {
             Some(integer) => Cell::Integer(integer),

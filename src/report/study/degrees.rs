@@ -14,7 +14,7 @@ use crate::report::style::{HEADER, PAD, SMALL, WIDTH, readable};
 
 const HEIGHT: f64 = 330.0;
 /// Room for the names at the end of the lines, px.
-const NAMES: f64 = 118.0;
+const NAMES: f64 = 134.0;
 /// Errors below this are rounding.
 const FLOOR: f64 = 1e-9;
 
@@ -89,7 +89,7 @@ impl Drawing for Degrees<'_> {
     fn title(&self) -> String {
         format!(
             "{}: error against degree on {}",
-            function_name(self.function),
+            methods::capital(function_name(self.function)),
             self.report.interval
         )
         .replace('-', "−")

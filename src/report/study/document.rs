@@ -142,7 +142,13 @@ fn function_section(report: &ApproximationReport, function: Function) -> Section
     let mut blocks = vec![
         Block::Chart(
             chart_name!("polynomials", function),
-            "Outside the interval nothing was asked of the polynomials: what they do there is what an input that strays will meet.".to_owned(),
+            match function {
+                Function::Relu => "ReLU has no Taylor series at 0: there the method takes a softplus as wide as the interval. Outside the interval nothing \
+                                   was asked of the polynomials: what they do there is what an input that strays will meet."
+                    .to_owned(),
+                _ => "Outside the interval nothing was asked of the polynomials: what they do there is what an input that strays will meet."
+                    .to_owned(),
+            },
         ),
         Block::Chart(
             chart_name!("degrees", function),
@@ -176,7 +182,7 @@ fn function_section(report: &ApproximationReport, function: Function) -> Section
         )));
     }
     Section {
-        title: capital(function_name(function)),
+        title: methods::capital(function_name(function)),
         blocks,
     }
 }
@@ -359,11 +365,4 @@ fn ends(degrees: &[usize]) -> String {
         (Some(only), _) => only.to_string(),
         _ => NONE.to_owned(),
     }
-}
-
-fn capital(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
 }

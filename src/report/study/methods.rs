@@ -7,8 +7,8 @@ use polyapprox::Method;
 use crate::report::axes::Panel;
 use crate::report::canvas::{Canvas, DrawError, Type};
 use crate::report::style::{
-    AXIS, ENCRYPTED, HEADER, INK, LABEL, MARGIN, MUTED, ORIGINAL, OTHER, PAD, POLYNOMIAL, SMALL,
-    WIDTH, WRONG,
+    AXIS, ENCRYPTED, GRID, HEADER, INK, LABEL, MARGIN, MUTED, ORIGINAL, OTHER, PAD, POLYNOMIAL,
+    SMALL, WIDTH, WRONG,
 };
 
 /// Panels in one row.
@@ -49,6 +49,14 @@ pub(super) fn figure_height(methods: usize) -> f64 {
     HEADER + ROW * methods.div_ceil(COLUMNS) as f64 + 8.0
 }
 
+/// With a capital letter, as a title begins.
+pub(super) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
 /// Upper left corner and width of a method's cell.
 pub(super) fn cell(index: usize) -> (f64, f64, f64) {
     let width = (WIDTH - 2.0 * PAD) / COLUMNS as f64;
@@ -72,14 +80,21 @@ pub(super) fn frame<DB: DrawingBackend>(
     if !note.is_empty() {
         canvas.text(panel.right(), top, note, Type::new(SMALL, MUTED).right())?;
     }
-    panel.y_axis(canvas, "")?;
-    for edge in [ends.0, ends.1] {
-        canvas.dashes(
-            (panel.px(edge), panel.top),
-            (panel.px(edge), panel.bottom()),
-            &AXIS,
-            1.0,
+    // A small panel: more lines than a large one would have in its place.
+    for (value, label) in panel.y.ticks(6) {
+        let y = panel.py(value);
+        canvas.line(&[(panel.left, y), (panel.right(), y)], &GRID, 1.0)?;
+        canvas.text(
+            panel.left - 6.0,
+            y + 4.0,
+            &label,
+            Type::new(SMALL, MUTED).right(),
         )?;
     }
-    panel.x_axis(canvas, "", &panel.x.ticks((panel.width / 44.0) as usize))
+    for edge in [ends.0, ends.1] {
+        // Not dashed: the dashes of all panels would be half of the file.
+        let x = panel.px(edge);
+        canvas.line(&[(x, panel.top), (x, panel.bottom())], &AXIS, 0.8)?;
+    }
+    panel.x_axis(canvas, "", &panel.x.ticks((panel.width / 34.0) as usize))
 }

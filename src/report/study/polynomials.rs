@@ -54,7 +54,7 @@ impl Drawing for Polynomials<'_> {
         let degrees: Vec<String> = self.degrees.iter().map(usize::to_string).collect();
         format!(
             "{} and its polynomials of degree {}",
-            function_name(self.function),
+            methods::capital(function_name(self.function)),
             degrees.join(", ")
         )
     }
@@ -63,7 +63,7 @@ impl Drawing for Polynomials<'_> {
     }
 
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> Result<(), DrawError> {
-        let subtitle = "Orange: the function. Blue: the polynomials, each with its degree at the right. Dashed: the interval they were made for.";
+        let subtitle = "Orange: the function. Blue: the polynomials, each with its degree at the right. Upright lines: the interval they were made for.";
         header(canvas, &self.title(), subtitle, None)?;
         let (low, high) = (self.report.interval.low(), self.report.interval.high());
         let margin = 0.15 * (high - low);

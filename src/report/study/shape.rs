@@ -8,14 +8,14 @@ use super::chart_name;
 use super::input::ApproximationReport;
 use super::methods;
 use crate::report::axes::{Panel, Scale};
-use crate::report::canvas::{Canvas, DrawError};
+use crate::report::canvas::{Canvas, DrawError, Type};
 use crate::report::charts::{function_name, header};
 use crate::report::format::significant;
 use crate::report::render::Drawing;
-use crate::report::style::{AXIS, MEASURED, WIDTH, WRONG};
+use crate::report::style::{AXIS, MEASURED, SMALL, WIDTH, WRONG, readable};
 
 /// Points of a curve.
-const POINTS: usize = 160;
+const POINTS: usize = 128;
 /// The frame shows errors up to so many times the smallest of the largest errors.
 const FRAME: f64 = 3.0;
 
@@ -101,6 +101,11 @@ impl Drawing for Shape<'_> {
                 .map(|step| low + (high - low) * step as f64 / POINTS as f64)
                 .map(|x| (x, found.polynomial.value(x) - self.function.value(x)))
                 .collect();
+            if curve.iter().all(|(_, error)| error.abs() > reach) {
+                let (x, y) = (panel.left + panel.width / 2.0, panel.py(0.5 * reach));
+                let style = Type::new(SMALL, readable(WRONG)).centre();
+                canvas.text(x, y, "larger everywhere", style)?;
+            }
             panel.curve(canvas, &curve, &WRONG, 2.0)?;
         }
         Ok(())

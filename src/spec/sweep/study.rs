@@ -54,7 +54,7 @@ pub struct Point {
     pub id: String,
     /// Key of the experiment, whatever its name.
     pub key: ContentKey,
-    /// What it sets, for people: `relu, degree 3, seed 7`.
+    /// What tells it apart, for people: `relu, degree 3, seed 7`.
     pub label: String,
     /// Names of the study's parts that have it; none where the study has no named parts.
     pub parts: Vec<String>,
@@ -395,8 +395,10 @@ impl Runs<'_> {
         sources: &Sources,
         shift: usize,
     ) -> Result<Point, Problem> {
-        let label = label(row);
-        let name = point_name(self.name, row);
+        // What a part sets is the same at all of its points: its name says enough.
+        let varied = row.get(part.set.len()..).unwrap_or_default();
+        let label = label(&part.name, varied);
+        let name = point_name(self.name, &part.name, varied);
         let mut table = self.base_table(base, sources)?;
         for setting in row {
             self.refuse_overridden(setting, sources)?;
@@ -476,10 +478,8 @@ impl Runs<'_> {
 }
 
 fn of_point(mut problem: Problem, label: &str) -> Problem {
-    if !label.is_empty() {
-        let help = problem.help.get_or_insert_default();
-        help.push_str(&format!(" (at the point {label})"));
-    }
+    let help = problem.help.get_or_insert_default();
+    help.push_str(&format!(" (at the point `{label}`)"));
     problem
 }
 
@@ -499,8 +499,8 @@ fn fill(point: &mut Point, keys: &[String]) {
     }
 }
 
-/// `relu, degree 3, seed 7`: names by themselves, numbers and switches with the last part of their key.
-fn label(row: &[&Setting]) -> String {
+/// `relu, degree 3, seed 7`, behind the name of the part: names by themselves, numbers and switches with the last part of their key.
+fn label(part: &str, row: &[&Setting]) -> String {
     let words = row.iter().map(|setting| {
         let key = setting.key.path.rsplit('.').next().unwrap_or_default();
         match &setting.value {
@@ -508,28 +508,32 @@ fn label(row: &[&Setting]) -> String {
             value => format!("{} {value}", key.replace('_', " ")),
         }
     });
-    words.collect::<Vec<_>>().join(", ")
+    let words = words.collect::<Vec<_>>().join(", ");
+    match (part, words.as_str()) {
+        ("", "") => "the only point".to_owned(),
+        ("", words) => words.to_owned(),
+        (part, "") => part.to_owned(),
+        (part, words) => format!("{part}: {words}"),
+    }
 }
 
-/// The name of the point's run: the study's, then the values that are short.
-fn point_name(study: &str, row: &[&Setting]) -> String {
-    let mut name = study.to_owned();
-    for setting in row {
+/// The name of the point's run: the study's, the part's, then the values that are short.
+fn point_name(study: &str, part: &str, row: &[&Setting]) -> String {
+    let values = row.iter().filter_map(|setting| {
         let key = setting.key.path.rsplit('.').next().unwrap_or_default();
-        let word = match &setting.value {
-            Value::Text(text) if text.starts_with(['[', '{']) => continue,
-            Value::Text(text) => text.clone(),
-            value => format!("{key}{value}"),
-        };
+        match &setting.value {
+            Value::Text(text) if text.starts_with(['[', '{']) => None,
+            Value::Text(text) => Some(text.clone()),
+            value => Some(format!("{key}{value}")),
+        }
+    });
+    let part = (!part.is_empty()).then(|| part.to_owned());
+    let mut name = study.to_owned();
+    for word in part.into_iter().chain(values) {
+        let legal = |c: char| c.is_ascii_alphanumeric() || c == '-';
         let word: String = word
             .chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() || c == '-' {
-                    c
-                } else {
-                    '_'
-                }
-            })
+            .map(|c| if legal(c) { c } else { '_' })
             .collect();
         if name.len() + 1 + word.len() > MAX_NAME {
             break;

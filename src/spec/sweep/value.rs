@@ -53,9 +53,11 @@ impl Value {
             Json::Array(array) => {
                 let inner = array
                     .iter()
-                    .filter_map(Self::of_json)
-                    .map(|value| value.to_string());
-                Self::Text(format!("[{}]", inner.collect::<Vec<_>>().join(", ")))
+                    .map(|value| Some(Self::of_json(value)?.to_string()));
+                Self::Text(format!(
+                    "[{}]",
+                    inner.collect::<Option<Vec<_>>>()?.join(", ")
+                ))
             }
             Json::Object(_) => return None,
         })
