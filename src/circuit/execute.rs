@@ -30,29 +30,6 @@ pub fn execute<M: Machine>(
     Ok(value)
 }
 
-/// As [`execute`], but `observe` decides after every layer whether to go on; `None` where it did not.
-///
-/// # Errors
-/// The machine's.
-pub fn execute_while<M: Machine>(
-    machine: &M,
-    circuit: &Circuit,
-    schedule: &Schedule,
-    input: M::Value,
-    observe: &mut dyn FnMut(usize, &M::Value, Duration) -> bool,
-) -> Result<Option<M::Value>, M::Error> {
-    let mut value = input;
-    let steps = schedule.steps(circuit).into_iter().zip(&circuit.layers);
-    for (index, (step, layer)) in steps.enumerate() {
-        let started = Instant::now();
-        value = apply(machine, step, layer, value)?;
-        if !observe(index, &value, started.elapsed()) {
-            return Ok(None);
-        }
-    }
-    Ok(Some(value))
-}
-
 /// One layer. The input is dropped as soon as nothing needs it: a set of ciphertexts can be gigabytes.
 pub(super) fn apply<M: Machine>(
     machine: &M,

@@ -5,10 +5,14 @@ use crate::circuit::choose::Design;
 use crate::circuit::plan::describe;
 use crate::circuit::planning::Facts;
 use crate::circuit::reference::{Builder, images, small};
-use crate::circuit::{Circuit, CostTable, Plan, Relinearization, execute, plan, simulate};
+use crate::circuit::{
+    Circuit, CostTable, Plan, Relinearization, execute, execute_fused, plan, simulate,
+};
 use crate::data::Images;
 use crate::spec::EncryptionSpec;
-use ckks::{EvaluationKey, Evaluator, Parameters, ParametersLiteral, Ring, SecretKey};
+use ckks::{
+    CiphertextSet, EvaluationKey, Evaluator, Parameters, ParametersLiteral, Ring, SecretKey,
+};
 
 /// The plan's primes in a ring too small to be secure.
 fn insecure(plan: &Plan, log_n: u32) -> Parameters {
@@ -37,6 +41,12 @@ pub fn in_ring(circuit: &Circuit, plan: &Plan, log_n: u32) -> Plan {
 /// The logits of real ciphertexts, in a ring too small to be secure.
 pub fn encrypted(circuit: &Circuit, plan: &Plan, images: &Images, log_n: u32) -> Vec<f64> {
     on(insecure(plan, log_n), circuit, plan, images)
+}
+
+fn bytes(set: &CiphertextSet) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    set.write(&mut bytes).unwrap();
+    bytes
 }
 
 /// The logits of real ciphertexts.
@@ -79,6 +89,20 @@ pub fn on(parameters: Parameters, circuit: &Circuit, plan: &Plan, images: &Image
             "layer {index}: {scale_bits} bits"
         );
     }
+    // Layers that run together give the very bits of layers that run one by one, and every layer is told of.
+    let mut told = Vec::new();
+    let together = execute_fused(
+        &machine,
+        circuit,
+        &plan.schedule,
+        set.expand(),
+        &mut |index, _| {
+            told.push(index);
+            true
+        },
+    );
+    assert_eq!(bytes(&together.unwrap().unwrap()), bytes(&output));
+    assert!(told.into_iter().eq(0..circuit.layers.len()));
     let slots = parameters.slots();
     let values = key.decrypt(&output).unwrap();
     (0..count)

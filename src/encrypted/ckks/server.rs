@@ -6,7 +6,7 @@ use std::time::Duration;
 use ckks::{EvaluationKey, Evaluator, Machine, Parameters, SeededSet};
 
 use super::package::ServerPackage;
-use crate::circuit::execute_while;
+use crate::circuit::execute_fused;
 use crate::encrypted::EncryptedError;
 
 /// The owner of the network.
@@ -61,12 +61,12 @@ impl Server {
                 wanted: self.parameters.max_level().to_string(),
             });
         }
-        let output = execute_while(
+        let output = execute_fused(
             &self.evaluator,
             &self.package.circuit,
             &self.package.schedule,
             input,
-            &mut |layer, _, time| observe(layer, time),
+            observe,
         )?;
         let Some(output) = output else {
             return Err(EncryptedError::Interrupted);

@@ -14,7 +14,7 @@ use crate::report::render::Drawing;
 use crate::report::style::{ORIGINAL, POLYNOMIAL, SMALL, WIDTH};
 
 /// Points of a curve.
-const POINTS: usize = 96;
+const POINTS: usize = 80;
 /// Opacity of the lowest, the middle and the highest degree.
 const SHADES: [f64; 3] = [0.4, 0.68, 1.0];
 

@@ -15,7 +15,7 @@ use crate::report::render::Drawing;
 use crate::report::style::{AXIS, MEASURED, SMALL, WIDTH, WRONG, readable};
 
 /// Points of a curve.
-const POINTS: usize = 128;
+const POINTS: usize = 96;
 /// The frame shows errors up to so many times the smallest of the largest errors.
 const FRAME: f64 = 3.0;
 

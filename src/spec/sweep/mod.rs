@@ -8,6 +8,7 @@
 mod approximation;
 mod axes;
 mod expand;
+mod points;
 mod reader;
 mod study;
 #[cfg(test)]

@@ -5,6 +5,9 @@
 //! stays in the cache. Nothing but input and output takes memory, and a fresh encryption is not
 //! even copied: only its masks are computed.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
 use rayon::prelude::*;
 
 use super::arithmetic::{broadcast, check_features};
@@ -101,6 +104,18 @@ impl Evaluator {
         input: impl Into<FusedInput<'a>>,
         steps: &[FusedStep<'_>],
     ) -> Result<CiphertextSet> {
+        Ok(self.fused_timed(input, steps)?.0)
+    }
+
+    /// As [`Evaluator::fused`], and what each step took, summed over the threads.
+    ///
+    /// # Errors
+    /// As [`Evaluator::fused`].
+    pub fn fused_timed<'a>(
+        &self,
+        input: impl Into<FusedInput<'a>>,
+        steps: &[FusedStep<'_>],
+    ) -> Result<(CiphertextSet, Vec<Duration>)> {
         let input = input.into();
         let (parameters, mut shape) = match input {
             FusedInput::Set(set) => (
@@ -140,31 +155,34 @@ impl Evaluator {
         } = shape;
         let (arena, degree) = (self.parameters.arena(), self.parameters.ring_degree());
         let mut residues = Residues::unwritten(arena, degree, level + 1, components, features);
+        let clock: Vec<AtomicU64> = steps.iter().map(|_| AtomicU64::new(0)).collect();
         for limb in 0..=level {
             let steps: Vec<Step<'_>> = prepared.iter().map(|step| self.at(step, limb)).collect();
             let rows = residues
                 .limb_mut(limb)
                 .par_chunks_exact_mut(components * features);
-            rows.enumerate()
-                .for_each_init(Workspace::default, |work, (row, out)| {
-                    match (input, &masks) {
-                        (FusedInput::Set(set), _) => {
-                            let panels = set.residues.row(limb, row);
-                            work.run(self, limb, &steps, &[panels], set.components(), out);
-                        }
-                        (FusedInput::Seeded(set), Some(masks)) => {
-                            let panels = [set.residues.row(limb, row), masks.row(limb, row)];
-                            work.run(self, limb, &steps, &panels, 2, out);
-                        }
-                        (FusedInput::Seeded(_), None) => {}
+            rows.enumerate().for_each_init(
+                || Workspace::new(&clock),
+                |work, (row, out)| match (input, &masks) {
+                    (FusedInput::Set(set), _) => {
+                        let panels = set.residues.row(limb, row);
+                        work.run(self, limb, &steps, &[panels], set.components(), out);
                     }
-                });
+                    (FusedInput::Seeded(set), Some(masks)) => {
+                        let panels = [set.residues.row(limb, row), masks.row(limb, row)];
+                        work.run(self, limb, &steps, &panels, 2, out);
+                    }
+                    (FusedInput::Seeded(_), None) => {}
+                },
+            );
         }
-        Ok(CiphertextSet {
+        let set = CiphertextSet {
             parameters: self.parameters.clone(),
             scale,
             residues,
-        })
+        };
+        let spent = clock.into_iter().map(AtomicU64::into_inner);
+        Ok((set, spent.map(Duration::from_nanos).collect()))
     }
 
     /// Checks a step and makes what it needs; `shape` becomes that of its result.
@@ -234,14 +252,29 @@ impl Evaluator {
 }
 
 /// One thread's block of every feature and component, before and after a step.
-#[derive(Default)]
-struct Workspace {
+struct Workspace<'a> {
     value: Vec<Block>,
     next: Vec<Block>,
     scratch: Scratch,
+    /// Nanoseconds of every step, over all threads.
+    clock: &'a [AtomicU64],
 }
 
-impl Workspace {
+impl<'a> Workspace<'a> {
+    fn new(clock: &'a [AtomicU64]) -> Self {
+        Self {
+            value: Vec::new(),
+            next: Vec::new(),
+            scratch: Scratch::default(),
+            clock,
+        }
+    }
+
+    fn note(&self, step: usize, started: Instant) {
+        let spent = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.clock[step].fetch_add(spent, Ordering::Relaxed);
+    }
+
     /// All steps on one block. `panels` together are `[component][feature]`.
     fn run(
         &mut self,
@@ -254,9 +287,10 @@ impl Workspace {
     ) {
         let p = evaluator.parameters.modulus(limb);
         let isa = evaluator.isa;
-        let mut steps = steps.iter();
+        let mut steps = steps.iter().enumerate();
+        let started = Instant::now();
         // most programs begin with a map, which reads its input where it lies
-        if let Some(Step::Linear(kernel, outputs)) = steps.as_slice().first() {
+        if let Some((_, Step::Linear(kernel, outputs))) = steps.clone().next() {
             steps.next();
             self.value.resize(components * outputs, Block::ZERO);
             let features: usize =
@@ -265,13 +299,15 @@ impl Workspace {
             for (input, out) in inputs.zip(self.value.chunks_exact_mut(*outputs)) {
                 kernel.apply(&mut self.scratch, input, out);
             }
+            self.note(0, started);
         } else {
             self.value.clear();
             for panel in panels {
                 self.value.extend_from_slice(panel);
             }
         }
-        for step in steps {
+        for (index, step) in steps {
+            let started = Instant::now();
             let features = self.value.len() / components;
             match step {
                 Step::Linear(kernel, outputs) => {
@@ -301,6 +337,7 @@ impl Workspace {
                     std::mem::swap(&mut self.value, &mut self.next);
                 }
             }
+            self.note(index, started);
         }
         out.copy_from_slice(&self.value);
     }
