@@ -45,7 +45,10 @@ fn evaluate(job: &Job<'_>, threads: usize) -> Result<Outcome, EncryptedError> {
     let start = Instant::now();
     let (client, evaluation_key) = Client::generate(client_package)?;
     let keygen = start.elapsed();
-    let evaluation_key_bytes = evaluation_key.as_ref().map_or(0, |key| key.bytes() as u64);
+    let evaluation_key_bytes = match &evaluation_key {
+        Some(key) => wire_bytes(key)?,
+        None => 0,
+    };
     let server = Server::new(server_package, evaluation_key)?;
 
     let slots = client.slots();
@@ -118,6 +121,13 @@ fn evaluate(job: &Job<'_>, threads: usize) -> Result<Outcome, EncryptedError> {
             latency_s: Some(evaluate.as_secs_f64() / batches.max(1) as f64),
         },
     })
+}
+
+/// What the server's key takes in a file.
+fn wire_bytes(key: &::ckks::EvaluationKey) -> Result<u64, EncryptedError> {
+    let mut bytes = Vec::new();
+    key.write(&mut bytes)?;
+    Ok(bytes.len() as u64)
 }
 
 fn layer_rows(job: &Job<'_>, seconds: &[Duration]) -> Vec<LayerRow> {
