@@ -167,7 +167,7 @@ fn a_damaged_store_entry_is_named_and_force_repairs_it() {
 fn a_killed_run_goes_on_to_the_same_result_as_an_unbroken_one() {
     let long = [
         "--set",
-        "train.epochs=6",
+        "train.epochs=40",
         "--set",
         "encryption.backend=clear",
     ];
