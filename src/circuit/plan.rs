@@ -113,10 +113,9 @@ pub fn plan_with(
     encryption: &EncryptionSpec,
     costs: &CostTable,
 ) -> Result<Plan, CircuitError> {
-    if encryption.security_bits != ckks::SECURITY_BITS {
+    if !ckks::SECURITY_LEVELS.contains(&encryption.security_bits) {
         return Err(CircuitError::Security {
             asked: encryption.security_bits,
-            known: ckks::SECURITY_BITS,
         });
     }
     circuit.check()?;
@@ -165,7 +164,8 @@ pub(super) fn describe(
         security_bits: parameters.security_bits(),
         log_q: parameters.log_q(),
         log_qp: parameters.log_qp(),
-        max_log_qp: ckks::max_log_qp(parameters.literal().log_n).unwrap_or(0.0),
+        max_log_qp: ckks::max_log_qp(parameters.security_bits(), parameters.literal().log_n)
+            .unwrap_or(0.0),
         ring_degree: parameters.ring_degree(),
         slots: parameters.slots(),
         input_scale,

@@ -242,7 +242,7 @@ pub enum BackendName {
 pub struct EncryptionSpec {
     /// The engine.
     pub backend: BackendName,
-    /// Classical security in bits; 128 is the only value with a table.
+    /// Classical security in bits: 128, 192 or 256.
     pub security_bits: u32,
     /// How many test images are really encrypted (at most all of them).
     pub images: usize,

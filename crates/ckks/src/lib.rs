@@ -53,6 +53,6 @@ pub use params::{Parameters, ParametersLiteral, Ring};
 pub use polynomial::{
     MAX_DEGREE, MonicPolynomial, PolynomialError, evaluate_polynomial, polynomial_depth,
 };
-pub use security::{SECURITY_BITS, SECURITY_SOURCE, max_log_qp};
+pub use security::{SECURITY_BITS, SECURITY_LEVELS, SECURITY_SOURCE, max_log_qp};
 pub use set::{CiphertextSet, SeededSet};
 pub use wire::WireError;

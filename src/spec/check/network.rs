@@ -251,8 +251,8 @@ impl Fields<'_> {
     }
 }
 
-/// log2 of the ring degree and log2 QP: the last row of the 128-bit table (eprint 2024/463, Table 5.2) with rings that a machine can hold.
-const LARGEST_RING: (u32, u64) = (16, 1747);
+/// log2 of the largest ring degree whose rings a machine can hold.
+const LARGEST_LOG_N: u32 = 16;
 
 /// log2 of what a rescaling leaves behind at that ring degree, the layers after it included: the planner's scale is above it by the
 /// precision that is wanted.
@@ -280,7 +280,8 @@ pub(super) fn depth(experiment: &Experiment, raw: &RawSpec) -> Result<(), Proble
         .map_or(DEEP_NOISE_BITS + precision as u64, u64::from);
     let weight = u64::from(encryption.weight_bits.unwrap_or(SMALLEST_AUTO_WEIGHT));
     let needed = scale + depth as u64 * scale + activations as u64 * weight;
-    let (log_n, most) = LARGEST_RING;
+    let log_n = LARGEST_LOG_N;
+    let most = ckks::max_log_qp(encryption.security_bits, log_n).map_or(0, |bits| bits as u64);
     if needed <= most {
         return Ok(());
     }
