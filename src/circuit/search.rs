@@ -14,7 +14,7 @@ use super::planning::Facts;
 use super::schedule::Schedule;
 use super::select::{COMFORT, Failure, Kind, TIE, better, choose};
 use super::types::Circuit;
-use crate::spec::{EncryptionSpec, Relinearization};
+use crate::spec::{BackendName, EncryptionSpec, Relinearization};
 use ckks::{Parameters, Ring, max_log_qp};
 
 /// log2 of the ring degrees tried, smallest first.
@@ -46,7 +46,11 @@ pub(super) fn search(
         precision: encryption
             .precision_bits
             .unwrap_or(EncryptionSpec::DEFAULT_PRECISION_BITS),
-        memory: memory::limit(encryption.memory_gib),
+        // The simulator holds no ciphertexts.
+        memory: match encryption.backend {
+            BackendName::Clear => u64::MAX,
+            BackendName::Ckks | BackendName::Tfhe => memory::limit(encryption.memory_gib),
+        },
         security_bits: encryption.security_bits,
     };
     let rings = [Ring::Standard, Ring::ConjugateInvariant];

@@ -8,7 +8,7 @@ use crate::circuit::reference::{images, ranges, small};
 use crate::circuit::{
     Circuit, CircuitError, Plan, Reason, Relinearization, compile, fold, plan, plan_shape,
 };
-use crate::spec::{EncryptionSpec, Experiment, LayerSpec, Shape};
+use crate::spec::{BackendName, EncryptionSpec, Experiment, LayerSpec, Shape};
 use ckks::{Parameters, Ring, max_log_qp};
 
 const BLOCK: [LayerSpec; 2] = [LayerSpec::BatchNorm, LayerSpec::Activation];
@@ -174,6 +174,12 @@ fn no_plan_says_what_is_missing() {
     };
     let error = plan(&circuit, &tight).unwrap_err();
     assert!(error.to_string().contains("of memory"), "{error}");
+    // The simulator needs none of it.
+    let simulated = EncryptionSpec {
+        backend: BackendName::Clear,
+        ..tight
+    };
+    assert!(plan(&circuit, &simulated).is_ok());
     // A cubic cannot do without a key.
     let keyless = EncryptionSpec {
         relinearization: Some(Relinearization::Never),
