@@ -43,6 +43,7 @@ mod wire;
 
 pub use error::{Error, Result};
 pub use evaluator::{Evaluator, FusedInput, FusedStep};
+pub use isa::instruction_set;
 pub use keys::{EvaluationKey, SecretKey};
 pub use linear::{
     Convolution, Group, LinearMap, LinearMapError, MAX_ABS_ROW_SUM, PADDING, SumPool,
