@@ -40,6 +40,7 @@ mod simulate;
 mod table;
 mod types;
 mod walk;
+mod witness;
 
 #[cfg(test)]
 mod reference;
@@ -57,6 +58,7 @@ pub use fuse::execute_fused;
 pub use plan::{LayerPlan, Plan, plan, plan_with};
 pub use ranges::{RANGE_MARGIN, output_range};
 pub use schedule::Schedule;
-pub use shape::plan_shape;
+pub use shape::{plan_shape, plan_shape_with};
 pub use simulate::{Simulation, simulate, simulate_checked};
 pub use types::{Circuit, CircuitLayer, LinearKind, LinearLayer, MAX_DEGREE, PolynomialLayer};
+pub use witness::{Forecast, forecast};

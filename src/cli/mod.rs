@@ -2,6 +2,7 @@
 
 mod check;
 mod client_server;
+mod costs;
 mod data;
 mod exit;
 mod logging;

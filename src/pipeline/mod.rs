@@ -1,8 +1,10 @@
 //! From a checked experiment to a folder of results: stages keyed by content, kept in a store, each whole or absent.
 
 mod approximation;
+mod costs;
 mod memory;
 mod output;
+mod prediction;
 mod publish;
 mod run;
 mod stages;
@@ -13,6 +15,7 @@ mod tell;
 use std::path::PathBuf;
 
 pub use approximation::{ApproximationOutcome, run_approximations};
+pub use costs::{CostSource, KnownCosts};
 pub use publish::{Published, publish};
 pub(crate) use run::starting_polynomial;
 pub use run::{RunOptions, RunOutcome, run};

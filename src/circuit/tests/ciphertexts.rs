@@ -15,7 +15,7 @@ use ckks::{
 };
 
 /// The plan's primes in a ring too small to be secure.
-fn insecure(plan: &Plan, log_n: u32) -> Parameters {
+pub fn insecure(plan: &Plan, log_n: u32) -> Parameters {
     let literal = ParametersLiteral {
         log_n,
         ..plan.parameters.clone()

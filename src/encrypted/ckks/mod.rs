@@ -100,7 +100,7 @@ fn evaluate(job: &Job<'_>, threads: usize) -> Result<Outcome, EncryptedError> {
             classes: job.circuit.classes,
             logits,
         },
-        layers: layer_rows(job, &seconds),
+        layers: layer_rows(job, &seconds, threads),
         encryption: summary(job.plan, &client, evaluation_key_bytes, upload_bytes)?,
         timing: Timing {
             train_s: None,
@@ -130,7 +130,7 @@ fn wire_bytes(key: &::ckks::EvaluationKey) -> Result<u64, EncryptedError> {
     Ok(bytes.len() as u64)
 }
 
-fn layer_rows(job: &Job<'_>, seconds: &[Duration]) -> Vec<LayerRow> {
+fn layer_rows(job: &Job<'_>, seconds: &[Duration], threads: usize) -> Vec<LayerRow> {
     job.plan
         .layers
         .iter()
@@ -146,6 +146,7 @@ fn layer_rows(job: &Job<'_>, seconds: &[Duration]) -> Vec<LayerRow> {
             scale_bits: layer.scale_bits,
             precision_bits: layer.precision_bits,
             seconds: time.as_secs_f64(),
+            predicted_seconds: Some(job.plan.layer_seconds(layer, job.count, threads)),
             bytes: layer.bytes,
         })
         .collect()
