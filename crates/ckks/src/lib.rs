@@ -30,6 +30,8 @@ mod machine;
 mod memory;
 mod modulus;
 mod noise;
+#[cfg(test)]
+mod oracle;
 mod params;
 mod pointwise;
 mod polynomial;
