@@ -120,7 +120,8 @@ impl PipelineError {
                 | CircuitError::Degree { .. }
                 | CircuitError::WeightBits { .. }
                 | CircuitError::Security { .. }
-                | CircuitError::TooDeep { .. },
+                | CircuitError::TooDeep { .. }
+                | CircuitError::NoPlan { .. },
             ) => 2,
             _ => 1,
         }

@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod fused;
+mod gathered;
 mod linear;
 mod product;
 mod relinearize;
@@ -10,6 +11,7 @@ mod rescale;
 use std::sync::Arc;
 
 pub use fused::{FusedInput, FusedStep};
+pub use gathered::Gathered;
 
 use self::relinearize::Division;
 use crate::error::{Error, Result};
