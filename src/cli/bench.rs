@@ -1,0 +1,93 @@
+//! `cryptodl bench`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::exit::Failure;
+use super::signals::Stop;
+use crate::circuit::Plan;
+use crate::pipeline::{self, Bench};
+use crate::spec::Experiment;
+
+/// Arguments of `cryptodl bench`.
+#[derive(Debug, Args)]
+pub struct BenchArguments {
+    /// The experiment (TOML); its data set gives the shape of the images alone
+    spec: PathBuf,
+    /// Change one key of the spec; may be given again
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Random images to encrypt [default: one full batch]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    images: Option<u32>,
+}
+
+/// Runs the encrypted part of a spec on random weights and images, and prints what it took.
+pub fn bench(arguments: &BenchArguments, stop: &Stop) -> Result<(), Failure> {
+    let experiment = Experiment::from_path(&arguments.spec, &arguments.set)?;
+    let count = arguments.images.map(|count| count as usize);
+    let planned = |plan: &Plan| {
+        let mut out = io::stdout().lock();
+        for (name, value) in plan.facts(count.unwrap_or(plan.slots), experiment.encryption.threads)
+        {
+            // A reader that went away is told of at the end.
+            let _ = writeln!(out, "{name:<22} {value}");
+        }
+        let _ = writeln!(out);
+    };
+    let bench = pipeline::bench(&experiment, count, stop, &planned)?;
+    print(&bench).map_err(|error| Failure::io("write to standard output", error))
+}
+
+fn print(bench: &Bench) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let timing = &bench.outcome.timing;
+    let stages = [
+        ("prepare", Some(bench.prepare_s)),
+        ("keys", timing.keygen_s),
+        ("encrypt", timing.encrypt_s),
+        ("evaluate", timing.evaluate_s),
+        ("decrypt", timing.decrypt_s),
+    ];
+    for (name, seconds) in stages {
+        if let Some(seconds) = seconds {
+            writeln!(out, "{name:<22} {seconds:.2} s")?;
+        }
+    }
+    for layer in &bench.outcome.layers {
+        let name = format!("  {}", layer.name);
+        writeln!(out, "{name:<22} {:.2} s", layer.seconds)?;
+    }
+    if let Some(hourly) = timing.predictions_per_hour {
+        writeln!(
+            out,
+            "{:<22} {hourly:.0} predictions an hour on {} threads",
+            "throughput", timing.threads
+        )?;
+    }
+    const GIB: f64 = 1_073_741_824.0;
+    if let Some(bytes) = bench.peak_rss_bytes {
+        let (peak, predicted) = (
+            bytes as f64 / GIB,
+            bench.plan.peak_memory_bytes as f64 / GIB,
+        );
+        writeln!(
+            out,
+            "{:<22} {peak:.2} GiB at most, {predicted:.2} GiB predicted ({:+.0} %)",
+            "memory",
+            100.0 * (predicted / peak - 1.0)
+        )?;
+    }
+    writeln!(
+        out,
+        "{:<22} {:.1} bits of the logits ({:.1} predicted), at most {:.2e} off ({:.2e} predicted), on {} images",
+        "precision",
+        -bench.rms_error.log2(),
+        bench.plan.logit_precision_bits(),
+        bench.max_error,
+        bench.plan.logit_error_bound(),
+        bench.compared
+    )
+}
