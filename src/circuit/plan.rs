@@ -9,6 +9,7 @@ use super::error::CircuitError;
 use super::planning::{Facts, Outline, Planner, root_mean_square};
 use super::schedule::Schedule;
 use super::search::search;
+use super::streaming::{Execution, Order, Sizes};
 use super::types::{Circuit, CircuitLayer};
 use super::walk::{input_bound, walk};
 use super::witness::Forecast;
@@ -56,7 +57,10 @@ pub struct Plan {
     pub input_bytes: u64,
     /// Bytes of one batch's reply on the wire.
     pub output_bytes: u64,
-    /// Most memory that the server's values and key take at once.
+    /// How much of a layer is computed before the next one goes on with it.
+    #[serde(default)]
+    pub execution: Execution,
+    /// Most memory that a server takes at once, with the upload, the key and the program itself.
     pub peak_memory_bytes: u64,
     /// Evaluation of one batch on one core, from the upload's bytes to the reply's.
     pub core_seconds: f64,
@@ -168,9 +172,13 @@ pub(super) fn describe(
     let serial = cost.wire(inputs, limbs, 1)
         + cost.wire(output.features, output.level + 1, output.components);
     let upload = cost.masks(inputs, limbs) + serial;
-    let seeded = cost.set_bytes(inputs, limbs, 1);
-    let peaks = layers.iter().map(|layer| layer.peak_bytes);
-    let peak = peaks.max().unwrap_or(0);
+    let sizes = Sizes {
+        cost: &cost,
+        layers: &layers,
+        limbs,
+        upload: cost.wire_bytes(inputs, limbs, 1),
+    };
+    let peak = sizes.peak(&Order::new(circuit, design.schedule, Execution::Whole));
     Ok(Plan {
         parameters: parameters.literal().clone(),
         schedule: design.schedule,
@@ -190,7 +198,8 @@ pub(super) fn describe(
         ciphertext_bytes: cost.wire_bytes(1, limbs, 2),
         input_bytes: cost.wire_bytes(inputs, limbs, 1),
         output_bytes: cost.wire_bytes(output.features, output.level + 1, output.components),
-        peak_memory_bytes: peak + cost.key_bytes(limbs) + seeded,
+        execution: Execution::Whole,
+        peak_memory_bytes: peak,
         core_seconds: layers.iter().map(|layer| layer.seconds).sum::<f64>() + upload * 1e-9,
         serial_seconds: serial * 1e-9,
         costs: *costs,
@@ -239,6 +248,12 @@ impl Plan {
     /// What of [`Self::evaluate_seconds`] a layer takes.
     pub fn layer_seconds(&self, layer: &LayerPlan, images: usize, threads: usize) -> f64 {
         self.batches(images) as f64 * layer.seconds / cores(threads)
+    }
+
+    /// About what of [`Self::peak_memory_bytes`] ciphertexts take.
+    pub fn ciphertext_memory_bytes(&self) -> u64 {
+        let others = self.input_bytes + 2 * self.evaluation_key_bytes + (128 << 20);
+        self.peak_memory_bytes.saturating_sub(others)
     }
 
     /// Seconds of one core for one image of a full batch.

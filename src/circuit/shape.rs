@@ -11,7 +11,7 @@ use polyapprox::{Method, Polynomial, approximate, approximate_weighted};
 /// Pre-activations are taken to reach this many times the spec's interval; training penalises what lies outside it.
 const REACH: f64 = 1.5;
 /// Logits are taken to stay within this: those of trained MNIST networks reach 9 to 13.
-const LOGITS: f64 = 13.0;
+pub(super) const LOGITS: f64 = 13.0;
 /// Share of the largest term that a leading coefficient is given where the method finds zero and training will move it.
 const TRAINED_LEADING: f64 = 0.05;
 /// Pixels are taken to have this mean and this standard deviation, about those of MNIST.
@@ -56,7 +56,7 @@ pub fn plan_shape_with(experiment: &Experiment, costs: &CostTable) -> Result<Pla
 }
 
 /// The polynomial that training starts from, or one like it where that depends on data.
-fn starting_polynomial(activation: &ActivationSpec) -> Result<Polynomial, CircuitError> {
+pub(super) fn starting_polynomial(activation: &ActivationSpec) -> Result<Polynomial, CircuitError> {
     let mut coefficients = match (&activation.coefficients, activation.method) {
         (Some(coefficients), _) => coefficients.clone(),
         // The data's own density is not known yet.

@@ -72,6 +72,7 @@ pub(super) fn run(images: usize) -> RunReport {
         timing: Timing {
             train_s: Some(912.3),
             keygen_s: Some(0.0412),
+            setup_s: Some(0.31),
             encrypt_s: Some(8.31),
             evaluate_s: Some(36.74),
             decrypt_s: Some(0.92),

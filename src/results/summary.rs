@@ -166,6 +166,9 @@ pub struct Timing {
     /// Key generation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keygen_s: Option<f64>,
+    /// The server's memory taken from the system, once, before the first upload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setup_s: Option<f64>,
     /// Encryption of all batches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encrypt_s: Option<f64>,

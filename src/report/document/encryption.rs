@@ -105,6 +105,7 @@ fn times(summary: &Summary) -> Table {
     let steps = [
         ("Training of the polynomial network", timing.train_s, false),
         ("Key generation", timing.keygen_s, false),
+        ("Memory for the server", timing.setup_s, false),
         ("Encryption", timing.encrypt_s, true),
         ("Evaluation on ciphertexts", timing.evaluate_s, true),
         ("Decryption", timing.decrypt_s, true),
