@@ -10,7 +10,7 @@
 //! [`CostTable`] of this machine or a fixed one.
 //!
 //! [`execute`] walks a circuit on any [`ckks::Machine`]; the planner, the simulator and the encrypted engine are three of them, so what
-//! is planned is what is run.
+//! is planned is what is run. On real ciphertexts an [`Executor`] does the same layer by layer or [streamed](Execution), as memory allows.
 
 mod alternative;
 mod calibrate;
@@ -23,7 +23,6 @@ mod execute;
 mod file;
 mod float_layer;
 mod fold;
-mod fuse;
 mod integer_map;
 mod integers;
 mod memory;
@@ -31,15 +30,18 @@ mod monic;
 mod plan;
 mod planning;
 mod quantize;
+mod random;
 mod ranges;
 mod schedule;
 mod search;
 mod select;
 mod shape;
 mod simulate;
+mod streaming;
 mod table;
 mod types;
 mod walk;
+mod witness;
 
 #[cfg(test)]
 mod reference;
@@ -53,10 +55,12 @@ pub use cost::CostTable;
 pub use error::CircuitError;
 pub use execute::execute;
 pub use fold::fold;
-pub use fuse::execute_fused;
 pub use plan::{LayerPlan, Plan, plan, plan_with};
+pub use random::random_circuit;
 pub use ranges::{RANGE_MARGIN, output_range};
 pub use schedule::Schedule;
-pub use shape::plan_shape;
+pub use shape::{plan_shape, plan_shape_with};
 pub use simulate::{Simulation, simulate, simulate_checked};
+pub use streaming::{Execution, Executor};
 pub use types::{Circuit, CircuitLayer, LinearKind, LinearLayer, MAX_DEGREE, PolynomialLayer};
+pub use witness::{Forecast, forecast};

@@ -9,8 +9,10 @@ use super::error::CircuitError;
 use super::planning::{Facts, Outline, Planner, root_mean_square};
 use super::schedule::Schedule;
 use super::search::search;
+use super::streaming::{Execution, Order, Sizes};
 use super::types::{Circuit, CircuitLayer};
 use super::walk::{input_bound, walk};
+use super::witness::Forecast;
 use crate::spec::EncryptionSpec;
 use ckks::{Parameters, ParametersLiteral};
 
@@ -55,10 +57,22 @@ pub struct Plan {
     pub input_bytes: u64,
     /// Bytes of one batch's reply on the wire.
     pub output_bytes: u64,
-    /// Most memory that the server's values and key take at once.
+    /// How much of a layer is computed before the next one goes on with it.
+    #[serde(default)]
+    pub execution: Execution,
+    /// Most memory that a server takes at once, with the upload, the key and the program itself.
     pub peak_memory_bytes: u64,
-    /// Evaluation of one batch on one core, the seeds of the upload expanded first.
+    /// Evaluation of one batch on one core, from the upload's bytes to the reply's.
     pub core_seconds: f64,
+    /// What of it one thread does alone, however many there are: reading the upload and writing the reply.
+    #[serde(default)]
+    pub serial_seconds: f64,
+    /// By which costs that is predicted.
+    #[serde(default)]
+    pub costs: CostTable,
+    /// What images of the training data say of the noise, where there were any.
+    #[serde(default)]
+    pub forecast: Option<Forecast>,
     /// The other ways to run the circuit, the best of each kind, and why they were not chosen.
     pub alternatives: Vec<Alternative>,
 }
@@ -154,10 +168,16 @@ pub(super) fn describe(
         });
     };
     let output = walk(&planner, circuit, design.schedule, input, &mut record)?;
-    let upload = cost.upload(inputs, limbs);
-    let seeded = cost.set_bytes(inputs, limbs, 1);
-    let peaks = layers.iter().map(|layer| layer.peak_bytes);
-    let peak = peaks.max().unwrap_or(0);
+    let serial = cost.wire(inputs, limbs, 1)
+        + cost.wire(output.features, output.level + 1, output.components);
+    let upload = cost.masks(inputs, limbs) + serial;
+    let sizes = Sizes {
+        cost: &cost,
+        layers: &layers,
+        limbs,
+        upload: cost.wire_bytes(inputs, limbs, 1),
+    };
+    let peak = sizes.peak(&Order::new(circuit, design.schedule, Execution::Whole));
     Ok(Plan {
         parameters: parameters.literal().clone(),
         schedule: design.schedule,
@@ -178,9 +198,13 @@ pub(super) fn describe(
         ciphertext_bytes: cost.wire_bytes(1, limbs, 2),
         input_bytes: cost.wire_bytes(inputs, limbs, 1),
         output_bytes: cost.wire_bytes(output.features, output.level + 1, output.components),
-        peak_memory_bytes: peak + cost.key_bytes(limbs) + seeded,
+        execution: Execution::Whole,
+        peak_memory_bytes: peak,
         core_seconds: layers.iter().map(|layer| layer.seconds).sum::<f64>() + upload * 1e-9,
+        serial_seconds: serial * 1e-9,
+        costs: *costs,
         layers,
+        forecast: None,
         alternatives: Vec::new(),
     })
 }
@@ -201,6 +225,14 @@ fn weight_bits(circuit: &Circuit) -> u32 {
     u16::BITS - largest.leading_zeros() + 1
 }
 
+/// 0 stands for all of this machine.
+fn cores(threads: usize) -> f64 {
+    match threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from) as f64,
+        some => some as f64,
+    }
+}
+
 impl Plan {
     /// Batches that hold `images` images; the last one may be padded.
     pub fn batches(&self, images: usize) -> usize {
@@ -209,11 +241,19 @@ impl Plan {
 
     /// Predicted seconds to evaluate `images` images on `threads` cores (0: all of this machine).
     pub fn evaluate_seconds(&self, images: usize, threads: usize) -> f64 {
-        let threads = match threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            some => some,
-        };
-        self.batches(images) as f64 * self.core_seconds / threads as f64
+        let shared = (self.core_seconds - self.serial_seconds) / cores(threads);
+        self.batches(images) as f64 * (self.serial_seconds + shared)
+    }
+
+    /// What of [`Self::evaluate_seconds`] a layer takes.
+    pub fn layer_seconds(&self, layer: &LayerPlan, images: usize, threads: usize) -> f64 {
+        self.batches(images) as f64 * layer.seconds / cores(threads)
+    }
+
+    /// About what of [`Self::peak_memory_bytes`] ciphertexts take.
+    pub fn ciphertext_memory_bytes(&self) -> u64 {
+        let others = self.input_bytes + 2 * self.evaluation_key_bytes + (128 << 20);
+        self.peak_memory_bytes.saturating_sub(others)
     }
 
     /// Seconds of one core for one image of a full batch.
@@ -239,10 +279,22 @@ impl Plan {
             .map_or(f64::NEG_INFINITY, |layer| layer.precision_bits)
     }
 
-    /// The largest error of a logit to expect in any slot, against the same circuit without noise.
+    /// The largest error of a logit to expect in any slot, against the same circuit without noise: by the [`Forecast`], or, where there is
+    /// none, for values up to the planned bounds.
     pub fn logit_error_bound(&self) -> f64 {
-        self.layers
+        let planned = self
+            .layers
             .last()
-            .map_or(f64::INFINITY, |layer| (-layer.error_bound_bits).exp2())
+            .map_or(f64::INFINITY, |layer| (-layer.error_bound_bits).exp2());
+        self.forecast
+            .map_or(planned, |forecast| forecast.error_bound.min(planned))
+    }
+
+    /// Precision of the logits as they will be measured: by the [`Forecast`], or as planned.
+    pub fn expected_precision_bits(&self) -> f64 {
+        self.forecast
+            .map_or(self.logit_precision_bits(), |forecast| {
+                forecast.precision_bits
+            })
     }
 }

@@ -4,15 +4,20 @@
 //! Within one ring and schedule, precision grows with the scale, and so do the modulus and with it the time; so the scales are tried
 //! from the smallest precise one up for as long as they cost nothing.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use super::alternative::{Reason, Sketch};
 use super::choose::{Choice, Design, ParameterCache, choose_parameters};
-use super::cost::CostTable;
+use super::cost::{CostModel, CostTable};
 use super::error::CircuitError;
 use super::memory;
 use super::plan::{Plan, describe};
 use super::planning::Facts;
 use super::schedule::Schedule;
 use super::select::{COMFORT, Failure, Kind, TIE, better, choose};
+use super::streaming::{Execution, Order, Sizes};
 use super::types::Circuit;
 use crate::spec::{BackendName, EncryptionSpec, Relinearization};
 use ckks::{Parameters, Ring, max_log_qp};
@@ -61,6 +66,7 @@ pub(super) fn search(
         facts: Facts::default(),
         scales: encryption.scale_bits,
         cache: ParameterCache::default(),
+        orders: RefCell::default(),
     };
     let mut kinds = Vec::new();
     for ring in rings
@@ -103,6 +109,7 @@ struct Finder<'a> {
     /// The only scale, where the spec says one.
     scales: Option<u32>,
     cache: ParameterCache,
+    orders: RefCell<HashMap<(Schedule, Execution), Rc<Order<'a>>>>,
 }
 
 impl Finder<'_> {
@@ -237,7 +244,10 @@ impl Finder<'_> {
         design: &Design<'_>,
         parameters: &Parameters,
     ) -> Result<Result<Plan, Failure>, CircuitError> {
-        let plan = describe(design, parameters, self.costs)?;
+        let mut plan = describe(design, parameters, self.costs)?;
+        if plan.peak_memory_bytes > self.demands.memory {
+            self.stream(&mut plan, parameters);
+        }
         let (bits, wanted) = (plan.logit_precision_bits(), self.demands.precision);
         let reason = if bits.is_nan() || bits < wanted {
             Reason::Imprecise { bits, wanted }
@@ -253,6 +263,38 @@ impl Finder<'_> {
             reason,
             sketch: Some(Sketch::of(&plan)),
         }))
+    }
+}
+
+impl<'a> Finder<'a> {
+    /// Lets a plan that is too large run in chunks: the largest that fit, or those that come nearest to it.
+    fn stream(&self, plan: &mut Plan, parameters: &Parameters) {
+        let cost = CostModel::new(parameters, self.costs);
+        let layers = std::mem::take(&mut plan.layers);
+        let sizes = Sizes {
+            cost: &cost,
+            layers: &layers,
+            limbs: parameters.max_level() + 1,
+            upload: plan.input_bytes,
+        };
+        for execution in Execution::ALL {
+            let peak = sizes.peak(&self.order(plan.schedule, execution));
+            if peak < plan.peak_memory_bytes {
+                (plan.execution, plan.peak_memory_bytes) = (execution, peak);
+            }
+            if plan.peak_memory_bytes <= self.demands.memory {
+                break;
+            }
+        }
+        plan.layers = layers;
+    }
+
+    /// The order of an execution: the same for all parameter sets.
+    fn order(&self, schedule: Schedule, execution: Execution) -> Rc<Order<'a>> {
+        let mut orders = self.orders.borrow_mut();
+        let known = orders.entry((schedule, execution));
+        let new = || Rc::new(Order::new(self.circuit, schedule, execution));
+        Rc::clone(known.or_insert_with(new))
     }
 }
 

@@ -1,6 +1,7 @@
 //! A plan as rows of text, ready for a terminal, a report or Markdown.
 
 use super::plan::Plan;
+use super::streaming::Execution;
 use ckks::Ring;
 
 impl Plan {
@@ -126,6 +127,15 @@ impl Plan {
             (
                 "memory",
                 format!("about {} at once", bytes(self.peak_memory_bytes)),
+            ),
+            (
+                "execution",
+                match self.execution {
+                    Execution::Whole => "layer by layer".to_owned(),
+                    Execution::Streamed(features) => {
+                        format!("depth first, about {features} ciphertexts at a time")
+                    }
+                },
             ),
             (
                 "time",

@@ -210,8 +210,10 @@ pub fn evaluate(arguments: &EvaluateArguments, stop: &Stop) -> Result<(), Failur
     let upload = fs::read(&arguments.input)
         .map_err(|error| Failure::io(format!("read {}", arguments.input.display()), error))?;
     let start = std::time::Instant::now();
+    let received = server.receive(&upload).map_err(PipelineError::from)?;
+    drop(upload);
     let reply = server
-        .evaluate(&upload, &mut |layer, time| {
+        .evaluate(received, &mut |layer, time| {
             tracing::info!(layer, seconds = time.as_secs_f64(), "layer done");
             !stop.load(Ordering::Relaxed)
         })

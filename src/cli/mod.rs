@@ -1,7 +1,9 @@
 //! The command line: one file a command.
 
+mod bench;
 mod check;
 mod client_server;
+mod costs;
 mod data;
 mod exit;
 mod logging;
@@ -60,6 +62,8 @@ enum Command {
     Check(check::CheckArguments),
     /// Print parameters, levels, security, memory and estimated time, without training
     Plan(plan::PlanArguments),
+    /// Run the encrypted part of a spec on random weights and images: seconds, memory and precision, without data or training
+    Bench(bench::BenchArguments),
     /// Fetch or verify a data set
     #[command(subcommand)]
     Data(data::DataCommand),
@@ -98,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Sweep(command) => sweep::sweep(&command, data_dir, &signals, &log),
         Command::Check(command) => check::check(&command),
         Command::Plan(command) => plan::plan(&command),
+        Command::Bench(command) => bench::bench(&command, &signals),
         Command::Data(command) => data::data(&command, data_dir, &signals),
         Command::Publish(command) => publish::publish(&command),
         Command::Export(command) => client_server::export(&command),

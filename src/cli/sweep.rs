@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::costs::CostArguments;
 use super::exit::Failure;
 use super::logging::Log;
 use super::signals::Stop;
@@ -35,6 +36,8 @@ pub struct SweepArguments {
     /// Start no further point once one has failed
     #[arg(long)]
     fail_fast: bool,
+    #[command(flatten)]
+    costs: CostArguments,
 }
 
 /// Runs what is missing of a study.
@@ -74,7 +77,8 @@ pub fn sweep(
         1 => log.attach(path),
         _ => Ok(()),
     };
-    let runner = Local::new(&arguments.out, &data, stop, &attach);
+    let costs = arguments.costs.source();
+    let runner = Local::new(&arguments.out, &data, stop, costs, &attach);
     if arguments.dry_run {
         let folder = sweep_folder(&arguments.out, &study.name, sweep)?;
         let points = survey(sweep, &folder, &arguments.out, &runner)?;

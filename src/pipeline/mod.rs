@@ -1,8 +1,11 @@
 //! From a checked experiment to a folder of results: stages keyed by content, kept in a store, each whole or absent.
 
 mod approximation;
+mod bench;
+mod costs;
 mod memory;
 mod output;
+mod prediction;
 mod publish;
 mod run;
 mod stages;
@@ -13,6 +16,8 @@ mod tell;
 use std::path::PathBuf;
 
 pub use approximation::{ApproximationOutcome, run_approximations};
+pub use bench::{Bench, bench};
+pub use costs::{CostSource, KnownCosts};
 pub use publish::{Published, publish};
 pub(crate) use run::starting_polynomial;
 pub use run::{RunOptions, RunOutcome, run};
@@ -52,6 +57,17 @@ pub enum PipelineError {
     /// The encrypted evaluation failed.
     #[error(transparent)]
     Encrypted(#[from] EncryptedError),
+    /// Decrypted logits are not those of the circuit.
+    #[error("a logit is {max_error:.3e} off; the plan allows {bound:.3e}")]
+    Wrong {
+        /// The largest difference.
+        max_error: f64,
+        /// What the plan allows.
+        bound: f64,
+    },
+    /// The spec's backend is the simulator.
+    #[error("the backend `clear` encrypts nothing\nhint: `--set encryption.backend=ckks`")]
+    NothingEncrypted,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -114,13 +130,14 @@ impl PipelineError {
             Self::Point { source, .. } => source.exit_code(),
             Self::SweepStopped { .. } => 75,
             // The spec asks for what no secure parameter set can do.
-            Self::Polynomial(_) => 2,
+            Self::Polynomial(_) | Self::NothingEncrypted => 2,
             Self::Circuit(
                 CircuitError::NotPolynomial { .. }
                 | CircuitError::Degree { .. }
                 | CircuitError::WeightBits { .. }
                 | CircuitError::Security { .. }
-                | CircuitError::TooDeep { .. },
+                | CircuitError::TooDeep { .. }
+                | CircuitError::NoPlan { .. },
             ) => 2,
             _ => 1,
         }

@@ -126,13 +126,6 @@ pub enum LayerSpec {
         /// Step between windows.
         stride: usize,
     },
-    /// Maximum pooling: in the clear only, refused with any encrypted backend.
-    MaxPool {
-        /// Rows and columns of the window.
-        size: usize,
-        /// Step between windows.
-        stride: usize,
-    },
     /// Fully connected layer; flattens `[channels, height, width]` first where needed.
     Dense {
         /// Output features.

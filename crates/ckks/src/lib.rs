@@ -30,6 +30,8 @@ mod machine;
 mod memory;
 mod modulus;
 mod noise;
+#[cfg(test)]
+mod oracle;
 mod params;
 mod pointwise;
 mod polynomial;
@@ -42,10 +44,12 @@ mod transform;
 mod wire;
 
 pub use error::{Error, Result};
-pub use evaluator::{Evaluator, FusedInput, FusedStep};
+pub use evaluator::{Evaluator, FusedInput, FusedStep, Gathered};
+pub use isa::instruction_set;
 pub use keys::{EvaluationKey, SecretKey};
 pub use linear::{
-    Convolution, Group, LinearMap, LinearMapError, MAX_ABS_ROW_SUM, PADDING, SumPool,
+    Convolution, Group, LinearMap, LinearMapError, MAX_ABS_ROW_SUM, PADDING, PreparedMap,
+    Restricted, SumPool,
 };
 pub use machine::{Machine, SCALE_TOLERANCE, scales_agree};
 pub use noise::NoiseModel;
@@ -54,5 +58,5 @@ pub use polynomial::{
     MAX_DEGREE, MonicPolynomial, PolynomialError, evaluate_polynomial, polynomial_depth,
 };
 pub use security::{SECURITY_BITS, SECURITY_LEVELS, SECURITY_SOURCE, max_log_qp};
-pub use set::{CiphertextSet, SeededSet};
+pub use set::{CiphertextSet, SeededPart, SeededSet};
 pub use wire::WireError;

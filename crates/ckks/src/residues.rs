@@ -137,6 +137,11 @@ impl Residues {
         }
     }
 
+    /// The memory of every limb.
+    pub fn into_limbs(self) -> Vec<Buffer> {
+        self.limbs
+    }
+
     pub fn components(&self) -> usize {
         self.components
     }

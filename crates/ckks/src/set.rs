@@ -5,7 +5,8 @@ use std::io::{Read, Write};
 
 use rayon::prelude::*;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::memory::Buffer;
 use crate::params::Parameters;
 use crate::residues::Residues;
 use crate::sampling::{Mask, Seed};
@@ -29,6 +30,13 @@ pub struct SeededSet {
     pub(crate) seed: Seed,
     /// The first components.
     pub(crate) residues: Residues,
+}
+
+/// Some features of a [`SeededSet`], so that they can be expanded and dropped on their own.
+pub struct SeededPart {
+    set: SeededSet,
+    /// Which of the whole set's features they are: masks are drawn by that number.
+    features: Vec<u32>,
 }
 
 impl CiphertextSet {
@@ -120,6 +128,57 @@ impl SeededSet {
 
     /// Computes the masks from their seed.
     pub fn expand(&self) -> CiphertextSet {
+        self.expand_as(|feature| feature)
+    }
+
+    /// Takes the set apart; `parts` names the features of each. One limb after the other changes
+    /// its owner, so that little more than the set itself is in memory at any time.
+    ///
+    /// # Errors
+    /// If a feature does not exist.
+    pub fn into_parts(self, parts: &[Vec<u32>]) -> Result<Vec<SeededPart>> {
+        let features = self.features();
+        let largest = parts
+            .iter()
+            .flatten()
+            .max()
+            .map_or(0, |&last| last as usize);
+        if largest >= features {
+            return Err(Error::Features {
+                operation: "take a set apart",
+                expected: features,
+                found: largest + 1,
+            });
+        }
+        let degree = self.parameters.ring_degree();
+        let mut taken: Vec<Vec<Buffer>> = parts.iter().map(|_| Vec::new()).collect();
+        for limb in self.residues.into_limbs() {
+            for (part, taken) in parts.iter().zip(&mut taken) {
+                let blocks = Residues::blocks(degree, 1, part.len());
+                let mut buffer = self.parameters.arena().take(blocks);
+                let rows = buffer.par_chunks_mut(part.len().max(1));
+                rows.zip(limb.par_chunks(features)).for_each(|(out, row)| {
+                    for (out, &feature) in out.iter_mut().zip(part) {
+                        *out = row[feature as usize];
+                    }
+                });
+                taken.push(buffer);
+            }
+        }
+        let part = |(part, limbs): (&Vec<u32>, Vec<Buffer>)| SeededPart {
+            set: Self {
+                parameters: self.parameters.clone(),
+                scale: self.scale,
+                seed: self.seed,
+                residues: Residues::from_limbs(degree, 1, part.len(), limbs),
+            },
+            features: part.clone(),
+        };
+        Ok(parts.iter().zip(taken).map(part).collect())
+    }
+
+    /// Computes the masks; `name` is the number by which a feature's mask is drawn.
+    fn expand_as(&self, name: impl Fn(usize) -> usize + Sync) -> CiphertextSet {
         let (degree, features) = (self.parameters.ring_degree(), self.features());
         let (arena, level) = (self.parameters.arena(), self.residues.level());
         let mut residues = Residues::unwritten(arena, degree, level + 1, 2, features);
@@ -129,7 +188,7 @@ impl SeededSet {
             rows.zip(first)
                 .for_each(|(row, first)| row[..features].copy_from_slice(first));
         }
-        self.write_masks(1, &mut residues);
+        self.write_masks(1, name, &mut residues);
         CiphertextSet {
             parameters: self.parameters.clone(),
             scale: self.scale,
@@ -142,16 +201,21 @@ impl SeededSet {
         let degree = self.parameters.ring_degree();
         let (arena, limbs) = (self.parameters.arena(), self.residues.level() + 1);
         let mut residues = Residues::unwritten(arena, degree, limbs, 1, self.features());
-        self.write_masks(0, &mut residues);
+        self.write_masks(0, |feature| feature, &mut residues);
         residues
     }
 
-    fn write_masks(&self, component: usize, residues: &mut Residues) {
+    fn write_masks(
+        &self,
+        component: usize,
+        name: impl Fn(usize) -> usize + Sync,
+        residues: &mut Residues,
+    ) {
         let (degree, limbs) = (self.parameters.ring_degree(), self.residues.level() + 1);
         residues.for_each_feature(
             || vec![0; degree],
             |values, mut polynomials| {
-                let feature = polynomials.index();
+                let feature = name(polynomials.index());
                 for limb in 0..limbs {
                     let p = self.parameters.modulus(limb);
                     Mask::new(&self.seed, feature, limb, p).fill(values);
@@ -191,6 +255,17 @@ impl SeededSet {
             scale,
             seed,
             residues,
+        })
+    }
+}
+
+impl SeededPart {
+    /// Computes the masks from their seed.
+    pub fn expand(&self) -> CiphertextSet {
+        self.set.expand_as(|place| {
+            self.features
+                .get(place)
+                .map_or(place, |&name| name as usize)
         })
     }
 }
@@ -242,5 +317,11 @@ impl fmt::Debug for SeededSet {
             .field("features", &self.features())
             .field("scale", &self.scale)
             .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SeededPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.set.fmt(f)
     }
 }

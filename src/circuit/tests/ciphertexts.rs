@@ -6,7 +6,7 @@ use crate::circuit::plan::describe;
 use crate::circuit::planning::Facts;
 use crate::circuit::reference::{Builder, images, small};
 use crate::circuit::{
-    Circuit, CostTable, Plan, Relinearization, execute, execute_fused, plan, simulate,
+    Circuit, CostTable, Execution, Executor, Plan, Relinearization, execute, plan, simulate,
 };
 use crate::data::Images;
 use crate::spec::EncryptionSpec;
@@ -15,7 +15,7 @@ use ckks::{
 };
 
 /// The plan's primes in a ring too small to be secure.
-fn insecure(plan: &Plan, log_n: u32) -> Parameters {
+pub fn insecure(plan: &Plan, log_n: u32) -> Parameters {
     let literal = ParametersLiteral {
         log_n,
         ..plan.parameters.clone()
@@ -89,20 +89,29 @@ pub fn on(parameters: Parameters, circuit: &Circuit, plan: &Plan, images: &Image
             "layer {index}: {scale_bits} bits"
         );
     }
-    // Layers that run together give the very bits of layers that run one by one, and every layer is told of.
-    let mut told = Vec::new();
-    let together = execute_fused(
-        &machine,
-        circuit,
-        &plan.schedule,
-        set.expand(),
-        &mut |index, _| {
+    // Layers that run together, or chunk by chunk, give the very bits of layers that run one by one, and every layer is told of.
+    for execution in [
+        Execution::Whole,
+        Execution::Streamed(64),
+        Execution::Streamed(1),
+    ] {
+        let mut executor = Executor::new(&machine, circuit, plan.schedule, execution);
+        let reports = executor.reports();
+        let mut told = Vec::new();
+        let found = executor.run(set.clone(), &mut |index, _| {
             told.push(index);
             true
-        },
-    );
-    assert_eq!(bytes(&together.unwrap().unwrap()), bytes(&output));
-    assert!(told.into_iter().eq(0..circuit.layers.len()));
+        });
+        assert_eq!(
+            bytes(&found.unwrap().unwrap()),
+            bytes(&output),
+            "{execution:?}"
+        );
+        assert_eq!(told.len(), reports);
+        told.sort_unstable();
+        told.dedup();
+        assert!(told.into_iter().eq(0..circuit.layers.len()));
+    }
     let slots = parameters.slots();
     let values = key.decrypt(&output).unwrap();
     (0..count)

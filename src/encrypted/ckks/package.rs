@@ -11,7 +11,7 @@ use ckks::{Parameters, ParametersLiteral};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::circuit::{Circuit, Plan, Schedule};
+use crate::circuit::{Circuit, Execution, Plan, Schedule};
 use crate::data::Images;
 use crate::encrypted::EncryptedError;
 use crate::spec::Shape;
@@ -49,6 +49,8 @@ pub struct ServerPackage {
     pub input_scale: f64,
     /// Where values are relinearised and rescaled.
     pub schedule: Schedule,
+    /// Layer by layer, or in chunks where memory is short.
+    pub execution: Execution,
     /// The folded network.
     pub circuit: Circuit,
 }
@@ -59,6 +61,8 @@ struct ServerFile {
     parameters: ParametersLiteral,
     input_scale: f64,
     schedule: Schedule,
+    #[serde(default)]
+    execution: Execution,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -154,6 +158,7 @@ impl ServerPackage {
             literal: plan.parameters.clone(),
             input_scale: plan.input_scale,
             schedule: plan.schedule,
+            execution: plan.execution,
             circuit: circuit.clone(),
         }
     }
@@ -173,6 +178,7 @@ impl ServerPackage {
             literal: file.parameters,
             input_scale: file.input_scale,
             schedule: file.schedule,
+            execution: file.execution,
             circuit,
         })
     }
@@ -202,6 +208,7 @@ pub fn export(circuit: &Circuit, plan: &Plan, folder: &Path) -> Result<(), Encry
         parameters: plan.parameters.clone(),
         input_scale: plan.input_scale,
         schedule: plan.schedule,
+        execution: plan.execution,
     };
     write_envelope(&server.join(SERVER_FILE), "server", &file)
 }

@@ -12,7 +12,7 @@ use crate::data::{self, DataDirs};
 use crate::encrypted;
 use crate::pipeline::run::starting_polynomial;
 use crate::pipeline::stages::Keys;
-use crate::pipeline::{PipelineError, RunOptions, Stage, Store, run};
+use crate::pipeline::{CostSource, PipelineError, RunOptions, Stage, Store, run};
 use crate::spec::{BackendName, DatasetSpec, Experiment};
 
 /// Runs points one by one or on several threads, all with one output folder and one store.
@@ -20,6 +20,7 @@ pub struct Local<'a> {
     out: &'a Path,
     data: &'a DataDirs,
     stop: &'a AtomicBool,
+    costs: CostSource,
     attach_log: &'a (dyn Fn(&Path) -> io::Result<()> + Sync),
     /// Every data set is verified once, not once a point.
     digests: Mutex<Vec<(DatasetSpec, u64, [u8; 32])>>,
@@ -31,12 +32,14 @@ impl<'a> Local<'a> {
         out: &'a Path,
         data: &'a DataDirs,
         stop: &'a AtomicBool,
+        costs: CostSource,
         attach_log: &'a (dyn Fn(&Path) -> io::Result<()> + Sync),
     ) -> Self {
         Self {
             out,
             data,
             stop,
+            costs,
             attach_log,
             digests: Mutex::default(),
         }
@@ -74,7 +77,7 @@ impl Runner for Local<'_> {
         let encrypts = encrypted::backend(encryption.backend)?.is_some();
         let evaluate_seconds = match encryption.backend {
             BackendName::Ckks => Some(
-                circuit::plan_shape(experiment)?
+                circuit::plan_shape_with(experiment, &self.costs.known(self.out).table)?
                     .evaluate_seconds(encryption.images, encryption.threads),
             ),
             _ => None,
@@ -108,6 +111,7 @@ impl Runner for Local<'_> {
             out: self.out,
             data: self.data,
             force: &[],
+            costs: self.costs,
             stop: self.stop,
         };
         run(experiment, &options, &|path| (self.attach_log)(path)).map(drop)

@@ -3,6 +3,7 @@
 mod accuracy;
 mod encryption;
 mod network;
+mod prediction;
 mod provenance;
 
 use super::RunReport;

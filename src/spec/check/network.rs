@@ -1,6 +1,5 @@
 //! `[network]`: the depth knob or a list of layers, and whether any parameter set can hold the circuit.
 
-use super::encryption::Backend;
 use super::field::{flag, label, unknown, whole};
 use crate::spec::error::Problem;
 use crate::spec::keys::list;
@@ -21,16 +20,12 @@ const MAX_WINDOW: usize = 64;
 /// Every data set has ten classes.
 const CLASSES: usize = 10;
 
-pub(super) fn check(
-    raw: &RawNetwork,
-    dataset: &DatasetSpec,
-    backend: &Backend,
-) -> Result<NetworkSpec, Problem> {
+pub(super) fn check(raw: &RawNetwork, dataset: &DatasetSpec) -> Result<NetworkSpec, Problem> {
     let input = dataset.name.shape();
     let depth = whole(&raw.depth, "network.depth", 2, 1..=MAX_DEPTH)?;
     let width = whole(&raw.width, "network.width", 16, 1..=MAX_WIDTH)?;
     let listed = match &raw.layers {
-        Some(layers) => explicit(layers, raw, backend)?,
+        Some(layers) => explicit(layers, raw)?,
         None => knob(depth, width, dataset.name)
             .into_iter()
             .map(|layer| Placed { layer, span: None })
@@ -69,7 +64,6 @@ pub(super) fn check(
 fn explicit(
     layers: &Spanned<Vec<Spanned<RawLayer>>>,
     raw: &RawNetwork,
-    backend: &Backend,
 ) -> Result<Vec<Placed>, Problem> {
     for (key, place) in [("depth", label(&raw.depth)), ("width", label(&raw.width))] {
         if let Some(place) = place {
@@ -93,11 +87,11 @@ fn explicit(
         .get_ref()
         .iter()
         .enumerate()
-        .map(|(index, raw)| layer(index, raw, backend))
+        .map(|(index, raw)| layer(index, raw))
         .collect()
 }
 
-fn layer(index: usize, raw: &Spanned<RawLayer>, backend: &Backend) -> Result<Placed, Problem> {
+fn layer(index: usize, raw: &Spanned<RawLayer>) -> Result<Placed, Problem> {
     let span = raw.span();
     let fields = Fields {
         path: format!("network.layers[{index}]"),
@@ -106,7 +100,10 @@ fn layer(index: usize, raw: &Spanned<RawLayer>, backend: &Backend) -> Result<Pla
     };
     let raw = raw.get_ref();
     let Some(kind) = &raw.kind else {
-        return Err(fields.missing("type", "write type = \"conv\", \"activation\", \"avg-pool\", \"max-pool\", \"batch-norm\" or \"dense\""));
+        return Err(fields.missing(
+            "type",
+            "write type = \"conv\", \"activation\", \"avg-pool\", \"batch-norm\" or \"dense\"",
+        ));
     };
     let layer = match kind.get_ref().as_str() {
         "conv" => {
@@ -127,19 +124,11 @@ fn layer(index: usize, raw: &Spanned<RawLayer>, backend: &Backend) -> Result<Pla
                 stride: fields.stride(size)?,
             }
         }
+        // No backend has a maximum: said here, before hours of training, not when the trained network is folded.
         "max-pool" => {
-            if backend.name != BackendName::Clear {
-                return Err(Problem::new("max-pool does not run encrypted")
-                    .at(kind.span(), "a maximum is no polynomial")
-                    .at_some(backend.label.clone(), "this backend encrypts")
-                    .help("use type = \"avg-pool\", or backend = \"clear\" in [encryption]"));
-            }
-            fields.only("max-pool", &["size", "stride"])?;
-            let size = fields.needed(&raw.size, "size", MAX_WINDOW)?;
-            LayerSpec::MaxPool {
-                size,
-                stride: fields.stride(size)?,
-            }
+            return Err(Problem::new("max-pool has no place in a circuit")
+                .at(kind.span(), "a maximum is no polynomial")
+                .help("use type = \"avg-pool\": it folds into the layer after it"));
         }
         "dense" => {
             fields.only("dense", &["units"])?;
@@ -156,14 +145,7 @@ fn layer(index: usize, raw: &Spanned<RawLayer>, backend: &Backend) -> Result<Pla
             LayerSpec::BatchNorm
         }
         _ => {
-            let kinds = vec![
-                "conv",
-                "activation",
-                "avg-pool",
-                "max-pool",
-                "batch-norm",
-                "dense",
-            ];
+            let kinds = vec!["conv", "activation", "avg-pool", "batch-norm", "dense"];
             return Err(unknown(kind, &format!("{}.type", fields.path), kinds));
         }
     };

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use super::arithmetic::{broadcast, check_features};
+use super::gathered::Gathered;
 use super::product::MAX_SQUARE;
 use super::{Evaluator, check_scale};
 use crate::error::{Error, Result};
@@ -28,6 +29,13 @@ pub enum FusedStep<'a> {
     Linear {
         /// The map.
         map: &'a LinearMap,
+        /// What its weights are multiplied by.
+        weight_scale: f64,
+    },
+    /// The same with a map that was prepared before.
+    Prepared {
+        /// The map.
+        map: &'a PreparedMap,
         /// What its weights are multiplied by.
         weight_scale: f64,
     },
@@ -51,6 +59,8 @@ pub enum FusedInput<'a> {
     Set(&'a CiphertextSet),
     /// A fresh encryption that is not expanded yet.
     Seeded(&'a SeededSet),
+    /// Features of several sets, copied block by block.
+    Gathered(&'a Gathered<'a>),
 }
 
 impl<'a> From<&'a CiphertextSet> for FusedInput<'a> {
@@ -65,9 +75,16 @@ impl<'a> From<&'a SeededSet> for FusedInput<'a> {
     }
 }
 
+impl<'a> From<&'a Gathered<'a>> for FusedInput<'a> {
+    fn from(gathered: &'a Gathered<'a>) -> Self {
+        Self::Gathered(gathered)
+    }
+}
+
 /// What a step needs at every block.
-enum Prepared {
-    Linear(PreparedMap, usize),
+enum Prepared<'a> {
+    Linear(PreparedMap),
+    Given(&'a PreparedMap),
     /// Residues of the constants, `[limb][feature]`.
     Add(Vec<Vec<u64>>),
     Multiply(Vec<Vec<u64>>),
@@ -89,6 +106,17 @@ struct Shape {
     components: usize,
     level: usize,
     scale: f64,
+}
+
+impl Shape {
+    /// What a linear map makes of it.
+    fn map(&mut self, inputs: usize, outputs: usize, weight_scale: f64) -> Result<()> {
+        let operation = "linear map";
+        check_features(operation, inputs, self.features)?;
+        self.scale = check_scale(operation, self.scale * weight_scale)?;
+        self.features = outputs;
+        Ok(())
+    }
 }
 
 impl Evaluator {
@@ -136,15 +164,25 @@ impl Evaluator {
                     scale: set.scale,
                 },
             ),
+            FusedInput::Gathered(gathered) => {
+                let first = gathered.first();
+                let shape = Shape {
+                    features: gathered.features(),
+                    components: first.components(),
+                    level: first.level(),
+                    scale: first.scale,
+                };
+                (&first.parameters, shape)
+            }
         };
         self.parameters.check_same(parameters, "fused program")?;
         let prepared = steps
             .iter()
-            .map(|step| self.prepare(step, &mut shape))
+            .map(|step| self.checked(step, &mut shape))
             .collect::<Result<Vec<_>>>()?;
 
         let masks = match input {
-            FusedInput::Set(_) => None,
+            FusedInput::Set(_) | FusedInput::Gathered(_) => None,
             FusedInput::Seeded(set) => Some(set.masks()),
         };
         let Shape {
@@ -173,6 +211,13 @@ impl Evaluator {
                         work.run(self, limb, &steps, &panels, 2, out);
                     }
                     (FusedInput::Seeded(_), None) => {}
+                    (FusedInput::Gathered(gathered), _) => {
+                        let mut panel = std::mem::take(&mut work.gathered);
+                        gathered.copy(limb, row, &mut panel);
+                        let components = gathered.first().components();
+                        work.run(self, limb, &steps, &[&panel], components, out);
+                        work.gathered = panel;
+                    }
                 },
             );
         }
@@ -186,7 +231,7 @@ impl Evaluator {
     }
 
     /// Checks a step and makes what it needs; `shape` becomes that of its result.
-    fn prepare(&self, step: &FusedStep<'_>, shape: &mut Shape) -> Result<Prepared> {
+    fn checked<'a>(&self, step: &FusedStep<'a>, shape: &mut Shape) -> Result<Prepared<'a>> {
         let residues = |integers: &[i128]| {
             let moduli = (0..=shape.level).map(|limb| self.parameters.modulus(limb));
             moduli
@@ -195,14 +240,12 @@ impl Evaluator {
         };
         match *step {
             FusedStep::Linear { map, weight_scale } => {
-                let operation = "linear map";
-                check_features(operation, map.inputs(), shape.features)?;
-                shape.scale = check_scale(operation, shape.scale * weight_scale)?;
-                shape.features = map.outputs();
-                Ok(Prepared::Linear(
-                    PreparedMap::new(map, self.isa),
-                    map.outputs(),
-                ))
+                shape.map(map.inputs(), map.outputs(), weight_scale)?;
+                Ok(Prepared::Linear(self.prepare(map)))
+            }
+            FusedStep::Prepared { map, weight_scale } => {
+                shape.map(map.inputs(), map.outputs(), weight_scale)?;
+                Ok(Prepared::Given(map))
             }
             FusedStep::AddConstants(constants) => {
                 let operation = "add constants";
@@ -239,11 +282,11 @@ impl Evaluator {
         }
     }
 
-    fn at<'a>(&self, step: &'a Prepared, limb: usize) -> Step<'a> {
+    fn at<'a>(&self, step: &'a Prepared<'_>, limb: usize) -> Step<'a> {
+        let p = self.parameters.modulus(limb);
         match step {
-            Prepared::Linear(map, outputs) => {
-                Step::Linear(map.modulo(self.parameters.modulus(limb)), *outputs)
-            }
+            Prepared::Linear(map) => Step::Linear(map.modulo(p), map.outputs()),
+            Prepared::Given(map) => Step::Linear(map.modulo(p), map.outputs()),
             Prepared::Add(constants) => Step::Add(&constants[limb]),
             Prepared::Multiply(constants) => Step::Multiply(&constants[limb]),
             Prepared::Square => Step::Square,
@@ -255,6 +298,8 @@ impl Evaluator {
 struct Workspace<'a> {
     value: Vec<Block>,
     next: Vec<Block>,
+    /// Where a gathered input is brought together.
+    gathered: Vec<Block>,
     scratch: Scratch,
     /// Nanoseconds of every step, over all threads.
     clock: &'a [AtomicU64],
@@ -265,6 +310,7 @@ impl<'a> Workspace<'a> {
         Self {
             value: Vec::new(),
             next: Vec::new(),
+            gathered: Vec::new(),
             scratch: Scratch::default(),
             clock,
         }

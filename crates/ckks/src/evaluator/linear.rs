@@ -9,6 +9,11 @@ use crate::residues::Residues;
 use crate::set::CiphertextSet;
 
 impl Evaluator {
+    /// A map that is applied many times: its weights are brought in order once.
+    pub fn prepare(&self, map: &LinearMap) -> PreparedMap {
+        PreparedMap::new(map, self.isa)
+    }
+
     /// Every block of every component and prime is a small matrix product of its own.
     pub(super) fn linear_set(
         &self,
@@ -26,7 +31,7 @@ impl Evaluator {
             });
         }
         let scale = check_scale(operation, v.scale * weight_scale)?;
-        let prepared = PreparedMap::new(map, self.isa);
+        let prepared = self.prepare(map);
         let (limbs, components) = (v.level() + 1, v.components());
         let degree = self.parameters.ring_degree();
         let mut residues = Residues::unwritten(

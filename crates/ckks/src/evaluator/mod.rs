@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod fused;
+mod gathered;
 mod linear;
 mod product;
 mod relinearize;
@@ -10,6 +11,7 @@ mod rescale;
 use std::sync::Arc;
 
 pub use fused::{FusedInput, FusedStep};
+pub use gathered::Gathered;
 
 use self::relinearize::Division;
 use crate::error::{Error, Result};
@@ -70,6 +72,14 @@ impl Evaluator {
             key,
             isa: Isa::detect(),
         })
+    }
+
+    /// Takes memory for so many bytes of ciphertexts from the system now, on all threads: the first
+    /// use of a page takes longer than the arithmetic on it. Where there is not so much, nothing
+    /// happens.
+    pub fn reserve(&self, bytes: usize) {
+        let block = size_of::<crate::residues::Block>();
+        self.parameters.arena().reserve(bytes / block);
     }
 
     /// The parameter set.

@@ -11,6 +11,8 @@
 //! strip of every input are computed once, and a tile of rows runs over the taps with its sums in
 //! registers. Groups of small weights go to the integer kernel where the machine has one.
 
+use std::fmt;
+
 #[cfg(target_arch = "x86_64")]
 use super::bytes::{ByteGroup, ByteScratch};
 use super::map::{Group, LinearMap, MAX_ABS_ROW_SUM, PADDING};
@@ -33,9 +35,11 @@ pub(crate) struct Scratch {
     bytes: ByteScratch,
 }
 
-/// A map with its weights in the order of the kernel.
-pub(crate) struct PreparedMap {
+/// A map with its weights in the order of the kernel, for as many calls as it is kept
+/// ([`Evaluator::prepare`](crate::Evaluator::prepare)).
+pub struct PreparedMap {
     inputs: usize,
+    outputs: usize,
     isa: Isa,
     groups: Vec<PreparedGroup>,
     /// Groups of the integer kernel.
@@ -66,7 +70,7 @@ fn tile_rows(isa: Isa) -> usize {
 }
 
 impl PreparedMap {
-    pub fn new(map: &LinearMap, isa: Isa) -> Self {
+    pub(crate) fn new(map: &LinearMap, isa: Isa) -> Self {
         let mut groups = Vec::new();
         #[cfg(target_arch = "x86_64")]
         let mut bytes = Vec::new();
@@ -82,6 +86,7 @@ impl PreparedMap {
         }
         Self {
             inputs: map.inputs(),
+            outputs: map.outputs(),
             isa,
             groups,
             #[cfg(target_arch = "x86_64")]
@@ -89,8 +94,18 @@ impl PreparedMap {
         }
     }
 
+    /// Number of input features.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Number of output features.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
     /// The kernel for one prime.
-    pub fn modulo(&self, p: Modulus) -> Kernel<'_> {
+    pub(crate) fn modulo(&self, p: Modulus) -> Kernel<'_> {
         // one digit is enough where the largest possible sum of whole residues is small
         let small = |group: &&PreparedGroup| {
             i128::from(p.value() / 2 + 1) * i128::from(group.max_abs_row_sum) < EXACT
@@ -105,6 +120,12 @@ impl PreparedMap {
             #[cfg(target_arch = "x86_64")]
             bytes: &self.bytes,
         }
+    }
+}
+
+impl fmt::Debug for PreparedMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PreparedMap({} -> {})", self.inputs, self.outputs)
     }
 }
 

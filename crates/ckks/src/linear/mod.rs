@@ -5,8 +5,11 @@ mod build;
 mod bytes;
 mod kernel;
 mod map;
+mod restrict;
 mod vector;
 
 pub use build::{Convolution, SumPool};
-pub(crate) use kernel::{Kernel, PreparedMap, Scratch};
+pub use kernel::PreparedMap;
+pub(crate) use kernel::{Kernel, Scratch};
 pub use map::{Group, LinearMap, LinearMapError, MAX_ABS_ROW_SUM, PADDING};
+pub use restrict::Restricted;

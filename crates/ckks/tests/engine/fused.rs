@@ -1,6 +1,6 @@
 //! Fused programs give the bits of their steps.
 
-use ckks::{CiphertextSet, Error, Evaluator, FusedStep, LinearMap, Machine, Ring};
+use ckks::{CiphertextSet, Error, Evaluator, FusedStep, Gathered, LinearMap, Machine, Ring};
 use proptest::prelude::*;
 
 use crate::common::{Engine, RINGS, parameters};
@@ -75,7 +75,21 @@ proptest! {
         let seeded = engine.secret.encrypt(&values, 4, 64.0).unwrap();
         let expanded = seeded.expand();
         let expected = step_by_step(m, &expanded, &steps);
-        for fused in [m.fused(&expanded, &steps), m.fused(&seeded, &steps)] {
+        // the same features from parts that were expanded on their own, their maps prepared before
+        let parts = seeded.clone().into_parts(&[vec![3, 1], vec![0, 2]]).unwrap();
+        let parts: Vec<CiphertextSet> = parts.iter().map(|part| part.expand()).collect();
+        let places = [(1, 0), (0, 1), (1, 1), (0, 0)];
+        let gathered = Gathered::new(parts.iter().collect(), &places).unwrap();
+        let prepared: Vec<_> = maps.iter().map(|map| m.prepare(map)).collect();
+        let ready: Vec<_> = steps.iter().map(|step| match *step {
+            FusedStep::Linear { map, weight_scale } => {
+                let at = maps.iter().position(|known| known == map).unwrap();
+                FusedStep::Prepared { map: &prepared[at], weight_scale }
+            }
+            other => other,
+        }).collect();
+        let together = m.fused(&gathered, &ready);
+        for fused in [m.fused(&expanded, &steps), m.fused(&seeded, &steps), together] {
             match (&fused, &expected) {
                 (Ok(fused), Ok(expected)) => prop_assert!(bytes(fused) == bytes(expected)),
                 (Err(fused), Err(expected)) => prop_assert_eq!(fused.to_string(), expected.to_string()),
@@ -121,5 +135,35 @@ fn what_does_not_fit_is_refused() {
     assert!(matches!(
         other.evaluator.fused(&x, &[]),
         Err(Error::ParameterMismatch { .. })
+    ));
+    let gather = |sets, place| Gathered::new(sets, &[place]).map(|gathered| gathered.features());
+    assert!(matches!(gather(vec![&x], (0, 1)), Ok(1)));
+    for place in [(0, 2), (1, 0)] {
+        let beyond = gather(vec![&x], place);
+        assert!(matches!(beyond, Err(Error::Features { .. })));
+    }
+    assert!(matches!(
+        gather(vec![], (0, 0)),
+        Err(Error::Features { .. })
+    ));
+    let squared = m.tensor_square(&x).unwrap();
+    assert!(matches!(
+        gather(vec![&x, &squared], (0, 0)),
+        Err(Error::Components { .. })
+    ));
+    let foreign = other.encrypt(&[1.0], 1, 16.0);
+    assert!(matches!(
+        gather(vec![&x, &foreign], (0, 0)),
+        Err(Error::ParameterMismatch { .. })
+    ));
+    let seeded = engine.secret.encrypt(&[1.0, 2.0], 2, 16.0).unwrap();
+    let parts = seeded.into_parts(&[vec![0], vec![2]]);
+    assert!(matches!(
+        parts,
+        Err(Error::Features {
+            expected: 2,
+            found: 3,
+            ..
+        })
     ));
 }

@@ -1,0 +1,119 @@
+//! What a spec's encrypted evaluation costs and whether it is right, on a network with random weights and random images: no data, no training.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::PipelineError;
+use super::memory::peak_rss_bytes;
+use crate::circuit::{self, CostTable, Plan};
+use crate::data::Images;
+use crate::encrypted::{self, Job, Outcome};
+use crate::spec::Experiment;
+
+/// Images on which the ranges of the activations are measured.
+const RANGE_IMAGES: usize = 64;
+/// Images whose logits are compared with those of the circuit in the clear.
+const COMPARED: usize = 16;
+
+/// A bench's figures.
+#[derive(Debug)]
+pub struct Bench {
+    /// How it ran.
+    pub plan: Plan,
+    /// What the encrypted evaluation said of itself.
+    pub outcome: Outcome,
+    /// Making the network, its ranges, circuit and plan.
+    pub prepare_s: f64,
+    /// Images whose logits were compared.
+    pub compared: usize,
+    /// Largest difference of a logit to the integer circuit's.
+    pub max_error: f64,
+    /// Their root mean square.
+    pub rms_error: f64,
+    /// Largest resident set of the process, where the system tells.
+    pub peak_rss_bytes: Option<u64>,
+}
+
+/// Makes a network with random weights, encrypts `count` random images (a full batch unless said), evaluates and decrypts them, and
+/// compares some of the logits with the same integer circuit in the clear.
+///
+/// # Errors
+/// As planning and the encrypted evaluation; [`PipelineError::Wrong`] if a logit is further off than the plan allows.
+pub fn bench(
+    experiment: &Experiment,
+    count: Option<usize>,
+    costs: &CostTable,
+    stop: &AtomicBool,
+    planned: &dyn Fn(&Plan),
+) -> Result<Bench, PipelineError> {
+    let start = Instant::now();
+    let backend = encrypted::backend(experiment.encryption.backend)?;
+    let backend = backend.ok_or(PipelineError::NothingEncrypted)?;
+    let mut random = ChaCha8Rng::seed_from_u64(experiment.seed);
+    let range = random_images(experiment, RANGE_IMAGES, &mut random)?;
+    let (circuit, plan) = circuit::random_circuit(experiment, &range, costs)?;
+    planned(&plan);
+    let count = count.unwrap_or(plan.slots).max(1);
+    let images = random_images(experiment, count, &mut random)?;
+    let prepare_s = start.elapsed().as_secs_f64();
+    let job = Job {
+        circuit: &circuit,
+        plan: &plan,
+        images: &images,
+        count,
+        threads: experiment.encryption.threads,
+        stop,
+    };
+    let outcome = backend.evaluate(&job)?;
+    let peak_rss_bytes = peak_rss_bytes();
+
+    let step = count.div_ceil(COMPARED);
+    let chosen: Vec<usize> = (0..count).step_by(step).collect();
+    let pixels = chosen.iter().flat_map(|image| images.image(*image));
+    let some = Images::new(
+        images.shape,
+        pixels.copied().collect(),
+        vec![0; chosen.len()],
+    )?;
+    let wanted = circuit::simulate(&circuit, &plan, &some, None)?;
+    let classes = wanted.classes;
+    let rows = chosen.iter().zip(wanted.logits.chunks_exact(classes));
+    let errors: Vec<f64> = rows
+        .flat_map(|(image, wanted)| {
+            let found = &outcome.evaluation.logits[image * classes..][..classes];
+            found
+                .iter()
+                .zip(wanted)
+                .map(|(a, b)| f64::from(a - b).abs())
+        })
+        .collect();
+    let max_error = errors.iter().copied().fold(0.0, f64::max);
+    let squares: f64 = errors.iter().map(|error| error * error).sum();
+    let bound = plan.logit_error_bound();
+    if max_error.is_nan() || max_error > bound {
+        return Err(PipelineError::Wrong { max_error, bound });
+    }
+    Ok(Bench {
+        compared: chosen.len(),
+        max_error,
+        rms_error: (squares / errors.len().max(1) as f64).sqrt(),
+        plan,
+        outcome,
+        prepare_s,
+        peak_rss_bytes,
+    })
+}
+
+fn random_images(
+    experiment: &Experiment,
+    count: usize,
+    random: &mut ChaCha8Rng,
+) -> Result<Images, PipelineError> {
+    let shape = experiment.network.input;
+    let mut pixels = vec![0; count * shape.len()];
+    random.fill_bytes(&mut pixels);
+    Ok(Images::new(shape, pixels, vec![0; count])?)
+}
