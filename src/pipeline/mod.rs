@@ -24,8 +24,9 @@ pub use run::{RunOptions, RunOutcome, run};
 pub use stages::{Finished, Stage};
 pub use store::{Claim, Entry, Pending, Store, StoreError};
 pub use sweep::{
-    Local, PointFailure, PointState, PointStatus, Prospect, Runner, SweepOptions, SweepOutcome,
-    run_sweep, survey, sweep_folder,
+    Forecast, Local, PointFailure, PointState, PointStatus, Prospect, REFERENCE_MACHINE,
+    REFERENCE_RATE, Rate, Runner, SweepOptions, SweepOutcome, Training, forecast, run_sweep,
+    survey, sweep_folder,
 };
 
 use crate::circuit::CircuitError;

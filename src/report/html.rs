@@ -11,6 +11,9 @@ use super::render::escape;
 /// Colours on light pages, and those that the inks of charts become on dark ones.
 const LIGHT: &str = include_str!("light.css");
 const DARK: &str = include_str!("dark.css");
+/// Longer cells of a table wrap, characters.
+const MAX_LINE: usize = 64;
+
 const STYLE: &str = include_str!("report.css");
 
 /// The style of every page: it follows what the reader's system prefers, and `data-theme` on the root where that is set.
@@ -175,6 +178,14 @@ fn table(out: &mut String, table: &Table, warning: &str) {
             ""
         }
     };
+    // Sentences may wrap; names and numbers may not.
+    let cell_class = |column: usize, cell: &str| {
+        if cell.chars().count() > MAX_LINE {
+            " class=\"long\""
+        } else {
+            class(column)
+        }
+    };
     out.push_str("<div class=\"table\" tabindex=\"0\">\n<table>\n");
     out.push_str(&format!(
         "<caption>{warning}{}</caption>\n<thead><tr>",
@@ -198,7 +209,7 @@ fn table(out: &mut String, table: &Table, warning: &str) {
             };
             out.push_str(&format!(
                 "<{open}{}>{}</{close}>",
-                class(column),
+                cell_class(column, cell),
                 escape(cell)
             ));
         }

@@ -38,7 +38,7 @@ pub(super) fn dataset_name(dataset: &str) -> &str {
         "mnist" => "MNIST",
         "fashion-mnist" => "Fashion-MNIST",
         "cifar10" => "CIFAR-10",
-        "digits" => "the built-in digits",
+        "digits" => "built-in digits",
         other => other,
     }
 }

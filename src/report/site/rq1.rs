@@ -7,7 +7,8 @@ use super::{Part, Site};
 use crate::report::document::{Answer, Block};
 use crate::report::format::{self, plain, significant};
 use crate::report::study::{
-    ApproximationReport, CASES, best, charts_of, function_blocks, largest, method_name,
+    ApproximationReport, CASES, best, capital, charts_of, function_blocks, largest, method_name,
+    paper_blocks,
 };
 use crate::report::{ReportError, charts::function_name};
 
@@ -15,6 +16,13 @@ const QUESTION: &str = "Can activations be approximated accurately by low-degree
 
 /// The paper's three; further functions are in the study's own page.
 const SHOWN: [Function; 3] = [Function::Relu, Function::Sigmoid, Function::Tanh];
+
+/// Whether a table is one of those that are shown, by how its caption begins.
+fn is_shown(caption: &str) -> bool {
+    ["Largest error", "RMS error on the measured inputs within"]
+        .iter()
+        .any(|kind| caption.starts_with(kind))
+}
 
 pub(super) fn part(site: &Site, published: &Published) -> Result<Part, ReportError> {
     let Some(report) = site
@@ -45,14 +53,23 @@ pub(super) fn part(site: &Site, published: &Published) -> Result<Part, ReportErr
     let from = provenance(report);
     let mut blocks = Vec::new();
     for function in &functions {
+        blocks.push(Block::Heading(capital(function_name(*function))));
         for block in function_blocks(report, *function) {
-            blocks.push(match block {
-                Block::Chart(name, note) => Block::Chart(name, format!("{note} {from}")),
-                other => other,
-            });
+            match block {
+                Block::Chart(name, note) => {
+                    blocks.push(Block::Chart(name, format!("{note} {from}")));
+                }
+                // The study's own page has the other measures.
+                Block::Table(table) if !is_shown(&table.caption) => {}
+                other => blocks.push(other),
+            }
         }
     }
-    blocks.extend(crate::report::study::paper_blocks(report));
+    let beside = paper_blocks(report);
+    if !beside.is_empty() {
+        blocks.push(Block::Heading("Beside the paper".to_owned()));
+        blocks.extend(beside);
+    }
     let others: Vec<&str> = all
         .iter()
         .filter(|function| !functions.contains(function))
@@ -136,7 +153,7 @@ fn answer(report: &ApproximationReport, published: &Published) -> Answer {
 
 fn paper_words(published: &Published) -> String {
     format!(
-        "yes, by five ways, the derivative method best; its degree-2 ReLU on [−1, 1] is 0.29350 x² + 0.5 x + c (C, {}). {}.",
+        "yes: five ways compared, the choice of measure decides; degree-2 ReLU on [−1, 1] by its derivative method is 0.29350 x² + 0.5 x + c (C, {}). {}.",
         super::published::Source::C.words(),
         published.paper.citation
     )

@@ -22,6 +22,17 @@ pub(super) struct Headline<'a> {
     pub polynomial: Estimate,
 }
 
+impl Headline<'_> {
+    /// The activation and its degree.
+    fn words(&self) -> String {
+        let degree = self
+            .runs
+            .first()
+            .map_or(0, |run| run.summary.activation.degree);
+        format!("{} (degree {degree})", activation_name(&self.function))
+    }
+}
+
 pub(super) fn part(site: &Site, published: &Published) -> Result<Part, ReportError> {
     let views = views(site);
     // What only varies the encryption is another question's.
@@ -145,10 +156,11 @@ fn paper_words(published: &Published) -> String {
         .iter()
         .map(|row| {
             format!(
-                "{} {:.2} → {:.2} %",
+                "{} {:.2} → {:.2} % ({})",
                 activation_name(&row.function),
                 row.original,
-                row.polynomial
+                row.polynomial,
+                row.source.mark()
             )
         })
         .collect();
@@ -193,7 +205,7 @@ fn answer(
     let pairs: Vec<String> = headlines
         .iter()
         .map(|headline| {
-            let name = activation_name(&headline.function);
+            let name = headline.words();
             match &headline.original {
                 Some(original) => format!(
                     "{name} {} → {}",
@@ -205,10 +217,11 @@ fn answer(
         })
         .collect();
     if !pairs.is_empty() {
-        clauses.push(format!(
-            "from the original activation to its polynomial accuracy goes {}",
-            pairs.join(", ")
-        ));
+        let what = match headlines.iter().any(|headline| headline.original.is_some()) {
+            true => "from the original activation to its polynomial",
+            false => "networks with polynomials reach",
+        };
+        clauses.push(format!("{what}: {}", pairs.join(", ")));
     }
     let sentence = if clauses.is_empty() {
         "Not answered here: no point of the sweep has an accuracy.".to_owned()
@@ -217,13 +230,7 @@ fn answer(
     };
     let ours: Vec<String> = headlines
         .iter()
-        .map(|headline| {
-            format!(
-                "{}: {}",
-                activation_name(&headline.function),
-                headline.polynomial.full()
-            )
-        })
+        .map(|headline| format!("{}: {}", headline.words(), headline.polynomial.full()))
         .collect();
     let runs: Vec<&RunRecord> = headlines
         .iter()

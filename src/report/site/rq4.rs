@@ -12,7 +12,7 @@ use crate::report::render::render;
 use crate::report::{ReportError, format};
 use crate::results::{RunRecord, median};
 
-const QUESTION: &str = "How fast, how large and how dear is encrypted inference?";
+const QUESTION: &str = "How fast, how large and how costly is encrypted inference?";
 
 /// Runs of one network and one way of encryption, whatever their seeds: what a reader takes for one system.
 pub(super) struct System<'a> {
@@ -198,7 +198,7 @@ fn answer(systems: &[&System<'_>], dataset: &str, published: &Published, price: 
     };
     let accuracy = chosen.accuracy.map_or(NONE.to_owned(), |one| one.percent());
     let mut sentence = format!(
-        "{} {} predictions an hour at {accuracy} encrypted accuracy on {}",
+        "{} predictions an hour on {} at {accuracy} encrypted accuracy, on {}",
         format::short(chosen.per_hour.round()),
         dataset_name(dataset),
         threads(chosen.threads())

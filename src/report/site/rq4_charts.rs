@@ -6,7 +6,7 @@ use super::figure::{machine, sources};
 use super::palette::dataset_name;
 use super::plots::{Bars, Line, LinePanel, Lines, Mark, Segment, Stack, close_log, decades};
 use super::rq4::System;
-use super::views::{View, fullest, network};
+use super::views::{View, fullest, network, short_network};
 use crate::report::format::{self, csv};
 use crate::report::style::{ENCRYPTED, MUTED, OTHER, POLYNOMIAL};
 use crate::results::{RunRecord, median};
@@ -291,7 +291,7 @@ pub(super) fn stages(systems: &[&System<'_>], dataset: &str) -> Option<(Bars, St
             ]
         }));
         stacks.push(Stack {
-            label: network(run),
+            label: short_network(run),
             detail: format!("{}, {}", system.name(), system.backend()),
             note: format!("{} an image", format::seconds(whole / count)),
             segments,

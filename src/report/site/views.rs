@@ -181,10 +181,25 @@ pub(super) fn one_a_seed<'a>(group: &[&'a RunRecord]) -> Vec<&'a RunRecord> {
     kept
 }
 
+/// A network as the label of a row: `ReLU, degree 2, 2 conv.`.
+pub(super) fn short_network(run: &RunRecord) -> String {
+    let summary = &run.summary;
+    let depth = match summary.network.depth {
+        0 => "dense".to_owned(),
+        depth => format!("{depth} conv."),
+    };
+    format!(
+        "{}, degree {}, {depth}",
+        super::palette::activation_name(&summary.activation.function),
+        summary.activation.degree
+    )
+}
+
 /// A network in a few words: `ReLU, degree 2, 2 convolutions, 47 k weights`.
 pub(super) fn network(run: &RunRecord) -> String {
     let summary = &run.summary;
     let depth = match summary.network.depth {
+        0 => "no convolution".to_owned(),
         1 => "1 convolution".to_owned(),
         depth => format!("{depth} convolutions"),
     };

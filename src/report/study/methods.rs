@@ -51,7 +51,7 @@ pub(super) fn figure_height(methods: usize) -> f64 {
 }
 
 /// With a capital letter, as a title begins.
-pub(super) fn capital(text: &str) -> String {
+pub(in crate::report) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| {
         first.to_uppercase().chain(letters).collect()

@@ -14,7 +14,7 @@ use std::path::Path;
 
 pub(super) use document::{best, function_blocks, largest, paper_blocks};
 pub use input::{ApproximationReport, ApproximationRow, Inputs};
-pub(super) use methods::name as method_name;
+pub(super) use methods::{capital, name as method_name};
 pub(super) use paper::CASES;
 
 use polyapprox::Function;

@@ -16,7 +16,9 @@ const STEP: f64 = 9.0;
 /// Room above and below the dots of a row.
 const AIR: f64 = 17.0;
 /// Right end of the names, left end of the axis.
-const NAMES: f64 = 270.0;
+const NAMES: f64 = 262.0;
+/// Room for key and headings.
+const TOP: f64 = 42.0;
 /// Room for the notes at the right.
 const NOTES: f64 = 210.0;
 
@@ -63,7 +65,7 @@ impl Dots {
     }
 
     fn key<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>, y: f64) -> Result<(), DrawError> {
-        let mut x = NAMES;
+        let mut x = PAD;
         for (name, color) in &self.series {
             canvas.dot(x + 4.0, y - 4.0, 4.0, color)?;
             let style = Type::new(SMALL, readable(*color)).bold();
@@ -88,7 +90,7 @@ impl Drawing for Dots {
     fn size(&self) -> (f64, f64) {
         (
             WIDTH,
-            HEADER + 34.0 + self.row_height() * self.rows.len() as f64 + 56.0,
+            HEADER + TOP + self.row_height() * self.rows.len() as f64 + 56.0,
         )
     }
     fn data(&self) -> Option<String> {
@@ -97,11 +99,11 @@ impl Drawing for Dots {
 
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> Result<(), DrawError> {
         header(canvas, &self.title, &self.subtitle, None)?;
-        self.key(canvas, HEADER + 14.0)?;
+        self.key(canvas, HEADER + 10.0)?;
         let small = Type::new(SMALL, MUTED);
-        canvas.text(WIDTH - PAD, HEADER + 14.0, &self.notes, small.right())?;
+        canvas.text(WIDTH - PAD, HEADER + 30.0, &self.notes, small.right())?;
         let (left, right) = (NAMES, WIDTH - PAD - NOTES);
-        let (top, height) = (HEADER + 34.0, self.row_height());
+        let (top, height) = (HEADER + TOP, self.row_height());
         let bottom = top + height * self.rows.len() as f64;
         let px = |value: f64| left + (right - left) * self.x.at(value).clamp(0.0, 1.0);
         for (value, label) in self.x.ticks(((right - left) / 58.0) as usize) {
