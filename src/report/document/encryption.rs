@@ -22,15 +22,14 @@ pub(super) fn section(report: &RunReport) -> Option<Section> {
         blocks.push(Block::Table(sizes(&report.summary, encryption)));
     }
     blocks.push(Block::Chart(
-        "layers",
+        "layers".into(),
         "Length: time. Squares: primes of the ciphertext modulus that are left.".to_owned(),
     ));
     if !report.layers.is_empty() {
         blocks.push(Block::Table(layers(report)));
     }
     blocks.extend(prediction::table(report).map(Block::Table));
-    blocks.push(Block::Chart(
-        "logit_error",
+    blocks.push(Block::Chart("logit_error".into(),
         "Left: every logit against its plain value; the dashed line is equality. Right: sizes of the differences. A prediction can \
          change only where an error exceeds half the margin between the two largest logits: the further left of the margins the errors \
          lie, the safer."
