@@ -286,8 +286,9 @@ fn table(folder: &Path) {
     let program = std::env::current_exe().expect("this program");
     let mut rows: Vec<Row> = Vec::new();
     for isa in ["portable", "avx2", "avx512", "avx512ifma"] {
-        let output = Command::new(&program).arg("--rows").env("CKKS_ISA", isa);
-        let output = output.output().expect("this program again");
+        let mut command = Command::new(&program);
+        command.arg("--rows").env("CKKS_ISA", isa);
+        let output = command.output().expect("this program again");
         assert!(output.status.success(), "{isa} failed");
         let text = String::from_utf8(output.stdout).expect("text");
         // What the machine does not have falls back to another.
