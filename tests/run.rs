@@ -86,6 +86,27 @@ fn a_run_leaves_the_whole_contract_and_the_next_one_reuses_it() {
         "{timing}"
     );
 
+    // What was foretold stands beside what came, and the bound was kept.
+    let prediction = &summary["prediction"];
+    let of = |name: &str, key: &str| prediction[name][key].as_f64().unwrap();
+    assert_eq!(of("evaluate_s", "measured"), evaluate);
+    let ratio = of("evaluate_s", "measured") / of("evaluate_s", "predicted");
+    assert!((of("evaluate_s", "ratio") / ratio - 1.0).abs() < 1e-12);
+    assert!(
+        of("precision_bits", "difference").abs() < 2.0,
+        "{prediction}"
+    );
+    assert!(of("error_bound_bits", "difference") >= 0.0, "{prediction}");
+    assert!(of("peak_bytes", "predicted") > 0.0);
+    let layers = fs::read_to_string(folder.join("layers.csv")).unwrap();
+    assert!(
+        layers
+            .lines()
+            .next()
+            .unwrap()
+            .ends_with(",predicted_seconds")
+    );
+
     // The resolved spec is a spec, and the same one.
     let resolved = folder.join("spec.toml");
     let again = place.run(&["run", resolved.to_str().unwrap()]).ok();
@@ -170,6 +191,8 @@ fn a_killed_run_goes_on_to_the_same_result_as_an_unbroken_one() {
         "train.epochs=40",
         "--set",
         "encryption.backend=clear",
+        // Two folders would measure two tables of costs.
+        "--fixed-costs",
     ];
     let unbroken = Place::new();
     unbroken.write("tiny.toml", TINY);

@@ -124,11 +124,11 @@ fn a_failed_point_does_not_stop_the_others() {
 #[test]
 fn a_stopped_sweep_goes_on_to_the_table_of_an_unbroken_one() {
     let unbroken = place("");
-    unbroken.run(&["sweep", "s.toml"]).ok();
+    unbroken.run(&["sweep", "s.toml", "--fixed-costs"]).ok();
 
     let broken = place("");
     let mut child = broken
-        .command(&["sweep", "s.toml"])
+        .command(&["sweep", "s.toml", "--fixed-costs"])
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
         .spawn()
@@ -145,7 +145,7 @@ fn a_stopped_sweep_goes_on_to_the_table_of_an_unbroken_one() {
     let code = child.wait().unwrap().code();
     // It may have been through by then.
     assert!(matches!(code, Some(75 | 0)), "{code:?}");
-    broken.run(&["sweep", "s.toml"]).ok();
+    broken.run(&["sweep", "s.toml", "--fixed-costs"]).ok();
     assert_eq!(figures(&broken), figures(&unbroken));
 }
 

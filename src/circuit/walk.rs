@@ -51,7 +51,7 @@ pub(super) fn walk(
     Ok(value)
 }
 
-/// Whether what enters a layer comes from memory: at the ends of the circuit, and where coefficients meet (see [`super::fuse`]).
+/// Whether what enters a layer comes from memory: at the ends of the circuit, and where coefficients meet (see [`super::streaming`]).
 fn opens(steps: &[Step], index: usize) -> bool {
     let alone = |step: &Step| matches!(step, Step::Polynomial { tensor: false, .. });
     let meets = |step: &Step| {
