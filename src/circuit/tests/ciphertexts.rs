@@ -15,7 +15,7 @@ use ckks::{
 };
 
 /// The plan's primes in a ring too small to be secure.
-fn insecure(plan: &Plan, log_n: u32) -> Parameters {
+pub fn insecure(plan: &Plan, log_n: u32) -> Parameters {
     let literal = ParametersLiteral {
         log_n,
         ..plan.parameters.clone()
@@ -43,7 +43,7 @@ pub fn encrypted(circuit: &Circuit, plan: &Plan, images: &Images, log_n: u32) ->
     on(insecure(plan, log_n), circuit, plan, images)
 }
 
-fn bytes(set: &CiphertextSet) -> Vec<u8> {
+pub fn bytes(set: &CiphertextSet) -> Vec<u8> {
     let mut bytes = Vec::new();
     set.write(&mut bytes).unwrap();
     bytes
