@@ -113,9 +113,6 @@ impl Sizes<'_> {
             if !task.wanted {
                 memory.give(made);
             }
-            if task.completes && task.stage + 1 == order.stages.len() {
-                memory.give(0);
-            }
         }
         let ciphertexts = (memory.peak as f64 * BETWEEN) as u64;
         ciphertexts + self.cost.key_bytes(self.limbs) + PROGRAM_BYTES
