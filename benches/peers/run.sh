@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # The same network on this project, TenSEAL and OpenFHE, on this machine, one after the other. See README.md.
-# usage: CRYPTODL_DATA_DIR=DIR [LIMIT=n] benches/peers/run.sh RUN
+# usage: CRYPTODL_DATA_DIR=DIR [LIMIT=n] [CRYPTODL=PROGRAM] benches/peers/run.sh RUN
 set -euo pipefail
 run=$(realpath "${1:?give a finished run, a folder under results/runs/}")
 data=$(realpath "${CRYPTODL_DATA_DIR:?set CRYPTODL_DATA_DIR to the folder that holds mnist/}")
 here=$(realpath "$(dirname "$0")")
 cd "$here/../.."
-cargo build --release --quiet
-program=$(realpath target/release/cryptodl)
+if [ -z "${CRYPTODL:-}" ]; then
+    cargo build --release --quiet
+fi
+program=$(realpath "${CRYPTODL:-target/release/cryptodl}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"

@@ -1,8 +1,8 @@
 //! The inner loops of the engine, timed on this machine.
 
 use std::hint::black_box;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -12,13 +12,18 @@ use super::error::CircuitError;
 use super::planning::MapFacts;
 use crate::files;
 use ckks::{
-    CiphertextSet, Convolution, EvaluationKey, Evaluator, LinearMap, Machine, Parameters,
-    ParametersLiteral, Ring, SecretKey, SeededSet, SumPool,
+    CiphertextSet, Convolution, EvaluationKey, Evaluator, FusedStep, LinearMap, Machine,
+    Parameters, ParametersLiteral, Ring, SecretKey, SeededSet, SumPool,
 };
 
 const FILE: &str = "costs.json";
 /// Raised when what is measured, or how, changes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// How far a cost may be from the fixed table's, either way, before it is taken for a disturbed measurement: on the instruction set of the
+/// fixed table, and on narrower ones, whose multiply-accumulates take up to fifteen times as long.
+const REACH: (f64, f64) = (5.0, 40.0);
+/// One measurement at a time: two would disturb each other.
+static MEASURING: Mutex<()> = Mutex::new(());
 /// Every loop runs at least so often, and then until it has had its time; the shortest run counts, for others disturb it only upwards.
 const REPEATS: usize = 3;
 const TIME: Duration = Duration::from_millis(60);
@@ -33,28 +38,63 @@ struct Cached {
 }
 
 impl CostTable {
-    /// The costs of this machine: read from `folder`, or measured (one to three seconds) and written there. Where neither works, the
-    /// fixed table: a plan never fails for want of a calibration.
+    /// The costs of this machine: read from `folder`, or measured (a few seconds) and written there. Where neither works, or where what is
+    /// measured cannot be (another program had the cores), the fixed table, with a warning: a plan never fails for want of a calibration.
     pub fn calibrated(folder: &Path) -> Self {
-        let path = folder.join(FILE);
-        let key = machine_key();
-        let cached = std::fs::read(&path).ok();
-        let cached = cached.and_then(|bytes| serde_json::from_slice::<Cached>(&bytes).ok());
-        if let Some(cached) = cached.filter(|cached| cached.key == key && cached.table.is_sound()) {
-            return cached.table;
+        let _alone = MEASURING.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::calibrated_by(folder, &Self::measure)
+    }
+
+    fn calibrated_by(folder: &Path, measure: &dyn Fn() -> Result<Self, CircuitError>) -> Self {
+        if let Some(table) = Self::kept(folder) {
+            return table;
         }
-        let Ok(table) = Self::measure() else {
-            return Self::default();
+        tracing::info!("measuring what the engine's inner loops cost on this machine, once");
+        let start = Instant::now();
+        let measured = measure().and_then(|table| match table.doubt() {
+            // Whoever disturbed it may be gone.
+            Some(_) => Ok(table.least(&measure()?)),
+            None => Ok(table),
+        });
+        let table = match measured {
+            Ok(table) => table,
+            Err(error) => {
+                tracing::warn!(
+                    "the costs of this machine could not be measured: {error}; plans go by a reference machine's"
+                );
+                return Self::default();
+            }
         };
-        if !table.is_sound() {
+        if let Some(doubt) = table.doubt() {
+            tracing::warn!(
+                "the costs measured on this machine are not credible: {doubt}; plans go by a reference machine's\n\
+                 hint: nothing else should be running while they are measured; the next run measures again"
+            );
             return Self::default();
         }
-        let cached = Cached { key, table };
+        tracing::info!(
+            seconds = start.elapsed().as_secs_f64(),
+            folder = %folder.display(),
+            "costs of this machine measured and kept"
+        );
+        let cached = Cached {
+            key: machine_key(),
+            table,
+        };
         if let Ok(text) = serde_json::to_vec_pretty(&cached) {
             // A cache that cannot be written is made again the next time.
-            let _ = std::fs::create_dir_all(folder).and_then(|()| files::write_whole(&path, &text));
+            let _ = std::fs::create_dir_all(folder)
+                .and_then(|()| files::write_whole(&path(folder), &text));
         }
         table
+    }
+
+    /// The costs of this machine that [`CostTable::calibrated`] left in `folder`.
+    pub fn kept(folder: &Path) -> Option<Self> {
+        let bytes = std::fs::read(path(folder)).ok()?;
+        let cached = serde_json::from_slice::<Cached>(&bytes).ok()?;
+        let right = cached.key == machine_key() && cached.table.doubt().is_none();
+        right.then_some(cached.table)
     }
 
     /// Times the engine's inner loops on one core.
@@ -67,15 +107,42 @@ impl CostTable {
         pool.install(measure)
     }
 
-    /// Whether every cost is a positive number.
-    fn is_sound(&self) -> bool {
-        self.values()
-            .iter()
-            .all(|value| value.is_finite() && *value > 0.0)
+    /// What speaks against the table: a cost that is no positive number, or far from the fixed table's.
+    fn doubt(&self) -> Option<String> {
+        let reach = if ckks::instruction_set() == FIXED_ISA {
+            REACH.0
+        } else {
+            REACH.1
+        };
+        let fixed = Self::default().values();
+        let pairs = Self::NAMES.iter().zip(self.values().into_iter().zip(fixed));
+        let strange = pairs.clone().find(|(_, (value, fixed))| {
+            // Written so that no NaN passes.
+            !(*value > fixed / reach && *value < fixed * reach)
+        });
+        let (name, (value, fixed)) = strange?;
+        Some(format!(
+            "`{name}` of {value:.3} ns is over {reach} times off {fixed:.3} ns"
+        ))
+    }
+
+    /// The smaller of every two costs.
+    fn least(mut self, other: &Self) -> Self {
+        for (mine, other) in self.values_mut().into_iter().zip(other.values()) {
+            *mine = mine.min(other);
+        }
+        self
     }
 }
 
-/// The processor and the program.
+/// The instruction set that the fixed table was measured on.
+const FIXED_ISA: &str = "avx512ifma";
+
+fn path(folder: &Path) -> PathBuf {
+    folder.join(FILE)
+}
+
+/// The processor, what of it is used, and the program.
 fn machine_key() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info
@@ -84,7 +151,8 @@ fn machine_key() -> String {
         .map_or("unknown processor", |rest| {
             rest.trim_start_matches([' ', '\t', ':'])
         });
-    format!("{model}; {} {VERSION}", env!("CARGO_PKG_VERSION"))
+    let isa = ckks::instruction_set();
+    format!("{model}; {isa}; {} {VERSION}", env!("CARGO_PKG_VERSION"))
 }
 
 /// Nanoseconds of the shortest run of `work` on inputs that `prepare` makes, outside the time.
@@ -166,6 +234,8 @@ fn weights(count: usize, largest: i16) -> Vec<i16> {
 
 /// Ciphertexts of the timed sets: more than the caches hold, as in a circuit.
 const FEATURES: usize = 96;
+/// Ciphertexts of a set that is hardly any work to read.
+const FEW: usize = 4;
 
 struct Bench {
     parameters: Parameters,
@@ -207,9 +277,17 @@ impl Bench {
     fn products(&self, table: &mut CostTable) -> Result<(), CircuitError> {
         let set = self.set(FEATURES)?;
         let residues = self.residues(FEATURES);
-        let add = shortest(|| set.clone(), |copy| self.machine.add(copy, &set))?;
-        table.step = add / (2.0 * residues);
-        let tensor = shortest(|| (), |()| self.machine.tensor_square(&set))?;
+        // One constant: read, changed, written.
+        let constant = [FusedStep::AddConstants(&[0.5])];
+        let pass = shortest(|| (), |()| self.machine.fused(&set, &constant))?;
+        table.step = pass / (2.0 * residues);
+        let spread = LinearMap::dense(FEW, FEATURES, weights(FEW * FEATURES, 15));
+        let few = self.set(FEW)?;
+        let tensor = self.in_cache(
+            &few,
+            &spread.map_err(ckks::Error::from)?,
+            FusedStep::TensorSquare,
+        )?;
         table.product = tensor / (3.0 * residues);
         let squared = self.machine.tensor_square(&set)?;
         let rescale = shortest(|| set.clone(), |copy| self.machine.rescale(copy))?;
@@ -227,12 +305,44 @@ impl Bench {
         Ok(())
     }
 
+    /// Nanoseconds of a step on what `spread` makes of a small set: that lies in the cache, as between the layers of a circuit.
+    fn in_cache(
+        &self,
+        set: &CiphertextSet,
+        spread: &LinearMap,
+        step: FusedStep<'_>,
+    ) -> Result<f64, CircuitError> {
+        let weight_scale = 2.0;
+        let first = FusedStep::Linear {
+            map: spread,
+            weight_scale,
+        };
+        let mut least = f64::INFINITY;
+        let mut spent = Duration::ZERO;
+        let mut runs = 0;
+        while runs < REPEATS || (spent < TIME && runs < 100) {
+            let (output, times) = self.machine.fused_timed(set, &[first, step])?;
+            drop(black_box(output));
+            let own = times.last().copied().unwrap_or_default();
+            least = least.min(own.as_secs_f64() * 1e9);
+            (spent, runs) = (spent + times.iter().sum::<Duration>(), runs + 1);
+        }
+        Ok(least)
+    }
+
     /// Nanoseconds of one linear map on one component, for each residue, modulo the wide prime and modulo the narrow one.
     fn time(&self, map: &LinearMap) -> Result<[f64; 2], CircuitError> {
-        let input = self.machine.drop_to(&self.set(map.inputs())?, 1)?;
-        let wide = self.machine.drop_to(&input, 0)?;
-        let run = |set: &CiphertextSet| shortest(|| (), |()| self.machine.linear(set, map, 256.0));
-        let (wide, both) = (run(&wide)?, run(&input)?);
+        let inputs = map.inputs();
+        let spread = LinearMap::dense(FEW, inputs, weights(FEW * inputs, 15));
+        let spread = spread.map_err(ckks::Error::from)?;
+        let both = self.machine.drop_to(&self.set(FEW)?, 1)?;
+        let wide = self.machine.drop_to(&both, 0)?;
+        let step = FusedStep::Linear {
+            map,
+            weight_scale: 256.0,
+        };
+        let run = |set: &CiphertextSet| self.in_cache(set, &spread, step);
+        let (wide, both) = (run(&wide)?, run(&both)?);
         let residues = (2 * self.parameters.ring_degree()) as f64;
         // Between half and all of the wide one's time, whatever disturbed one of the two.
         let narrow = (both - wide).clamp(0.5 * wide, wide);
@@ -268,32 +378,76 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_calibration_is_measured_once_and_kept() {
+    fn the_inner_loops_take_time() {
         let start = Instant::now();
-        println!(
-            "{:?} in {:?}",
-            CostTable::measure().unwrap(),
-            start.elapsed()
-        );
+        let table = CostTable::measure().unwrap();
+        println!("{table:?} in {:?}", start.elapsed());
+        for (name, value) in CostTable::NAMES.iter().zip(table.values()) {
+            assert!(value.is_finite() && value > 0.0, "{name}: {value}");
+        }
+    }
+
+    /// A table that is off the fixed one by a factor.
+    fn off_by(factor: f64) -> CostTable {
+        let mut table = CostTable::default();
+        for value in table.values_mut() {
+            *value *= factor;
+        }
+        table
+    }
+
+    #[test]
+    fn a_calibration_is_measured_once_and_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let table = CostTable::calibrated(folder.path());
-        assert!(table.is_sound() && table != CostTable::default());
-        assert_eq!(CostTable::calibrated(folder.path()), table);
+        let measured = off_by(1.5);
+        let never = || -> Result<CostTable, CircuitError> { panic!("measured again") };
+        assert_eq!(CostTable::kept(folder.path()), None);
+        let first = CostTable::calibrated_by(folder.path(), &|| Ok(measured));
+        assert_eq!(first, measured);
+        assert_eq!(CostTable::calibrated_by(folder.path(), &never), measured);
+        assert_eq!(CostTable::kept(folder.path()), Some(measured));
         // A damaged file, or one of another machine, is measured again.
-        let path = folder.path().join(FILE);
+        let path = path(folder.path());
         let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, text.replace("\"key\": \"", "\"key\": \"other ")).unwrap();
-        assert!(CostTable::calibrated(folder.path()).is_sound());
-        assert!(
-            std::fs::read_to_string(&path)
-                .unwrap()
-                .contains(&machine_key())
-        );
+        for wrong in [text.replace("\"key\": \"", "\"key\": \"other "), "{".into()] {
+            std::fs::write(&path, wrong).unwrap();
+            assert_eq!(CostTable::kept(folder.path()), None);
+            let other = off_by(0.7);
+            let again = CostTable::calibrated_by(folder.path(), &|| Ok(other));
+            assert_eq!(again, other);
+            assert!(
+                std::fs::read_to_string(&path)
+                    .unwrap()
+                    .contains(&machine_key())
+            );
+        }
+    }
+
+    #[test]
+    fn a_disturbed_measurement_is_made_again_and_then_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let far = off_by(1.1 * REACH.1);
+        assert!(far.doubt().is_some_and(|doubt| doubt.contains("dense_mac")));
+        assert!(off_by(f64::NAN).doubt().is_some() && off_by(0.0).doubt().is_some());
+        assert_eq!(off_by(1.0).doubt(), None);
+        let refused = CostTable::calibrated_by(folder.path(), &|| Ok(far));
+        assert_eq!(refused, CostTable::default());
+        assert_eq!(CostTable::kept(folder.path()), None);
+        // The second one counts where it is undisturbed.
+        let runs = std::cell::Cell::new(0);
+        let measure = || {
+            runs.set(runs.get() + 1);
+            Ok(if runs.get() == 1 { far } else { off_by(1.2) })
+        };
+        let table = CostTable::calibrated_by(folder.path(), &measure);
+        assert_eq!((table, runs.get()), (off_by(1.2), 2));
+        assert_eq!(CostTable::kept(folder.path()), Some(table));
     }
 
     #[test]
     fn a_folder_that_cannot_be_written_is_no_obstacle() {
-        let table = CostTable::calibrated(Path::new("/proc/no/such/folder"));
-        assert!(table.is_sound());
+        let folder = Path::new("/proc/no/such/folder");
+        let table = CostTable::calibrated_by(folder, &|| Ok(off_by(1.5)));
+        assert_eq!(table, off_by(1.5));
     }
 }

@@ -23,15 +23,15 @@ pub struct CostTable {
     pub conv_mac: [f64; 2],
     /// The same channel by channel, as in pooling.
     pub pool_mac: f64,
-    /// Bringing an input of a dense layer into place, once for all its outputs.
+    /// Bringing an input of a dense layer from the cache into place, once for all its outputs.
     pub dense_gather: f64,
-    /// Bringing an input into place for a window, once for all output channels.
+    /// The same for a window, once for all output channels.
     pub conv_gather: f64,
     /// A butterfly of a transform: half the length, times its log2, make one.
     pub butterfly: f64,
-    /// A product of two residues in a tensor product or with a key.
+    /// A product of two residues in a tensor product or with a key, in the cache.
     pub product: f64,
-    /// Any other pass over residues: a sum, a constant, a reduction, a copy.
+    /// Any other pass over residues in memory, read and written: a sum, a constant, a reduction, a copy.
     pub step: f64,
     /// A residue of a mask from its seed.
     pub mask: f64,
@@ -42,43 +42,71 @@ pub struct CostTable {
 }
 
 impl Default for CostTable {
-    /// Of one machine: two cores of Zen 4 at 3.7 GHz.
+    /// Of one machine: a virtual one with two cores of an AMD EPYC (Zen 5) and AVX-512.
     fn default() -> Self {
         Self {
-            dense_mac: [0.033, 0.016],
+            dense_mac: [0.0325, 0.0165],
             small_weights: 0.5,
-            conv_mac: [0.050, 0.030],
-            pool_mac: 0.43,
-            dense_gather: 0.4,
-            conv_gather: 0.1,
-            butterfly: 0.21,
-            product: 0.32,
-            step: 0.28,
-            mask: 2.5,
-            read: 1.5,
-            switch: 0.74,
+            conv_mac: [0.045, 0.025],
+            pool_mac: 0.145,
+            dense_gather: 0.135,
+            conv_gather: 0.02,
+            butterfly: 0.2,
+            product: 0.136,
+            step: 0.4,
+            mask: 2.57,
+            read: 1.46,
+            switch: 0.84,
         }
     }
 }
 
+/// The number of costs.
+const COSTS: usize = 14;
+
 impl CostTable {
+    /// Their names.
+    pub(super) const NAMES: [&str; COSTS] = [
+        "dense_mac, 50 bits",
+        "dense_mac, 30 bits",
+        "small_weights",
+        "conv_mac, 50 bits",
+        "conv_mac, 30 bits",
+        "pool_mac",
+        "dense_gather",
+        "conv_gather",
+        "butterfly",
+        "product",
+        "step",
+        "mask",
+        "read",
+        "switch",
+    ];
+
     /// All of them.
-    pub(super) fn values(&self) -> [f64; 14] {
+    pub(super) fn values(mut self) -> [f64; COSTS] {
+        self.values_mut().map(|value| *value)
+    }
+
+    /// All of them, to be changed.
+    pub(super) fn values_mut(&mut self) -> [&mut f64; COSTS] {
+        let [dense_wide, dense_narrow] = &mut self.dense_mac;
+        let [conv_wide, conv_narrow] = &mut self.conv_mac;
         [
-            self.dense_mac[0],
-            self.dense_mac[1],
-            self.small_weights,
-            self.conv_mac[0],
-            self.conv_mac[1],
-            self.pool_mac,
-            self.dense_gather,
-            self.conv_gather,
-            self.butterfly,
-            self.product,
-            self.step,
-            self.mask,
-            self.read,
-            self.switch,
+            dense_wide,
+            dense_narrow,
+            &mut self.small_weights,
+            conv_wide,
+            conv_narrow,
+            &mut self.pool_mac,
+            &mut self.dense_gather,
+            &mut self.conv_gather,
+            &mut self.butterfly,
+            &mut self.product,
+            &mut self.step,
+            &mut self.mask,
+            &mut self.read,
+            &mut self.switch,
         ]
     }
 }
@@ -118,13 +146,18 @@ impl CostModel {
         }
     }
 
-    /// The upload of one batch: read from the wire, its masks made from their seed.
-    pub fn upload(&self, features: usize, limbs: usize) -> f64 {
-        self.residues(limbs) * features as f64 * (self.table.mask + self.table.read)
+    /// Between the wire and memory: one component of every ciphertext. One thread does it, however many there are.
+    pub fn wire(&self, features: usize, limbs: usize, components: usize) -> f64 {
+        self.residues(limbs) * (features * components) as f64 * self.table.read
     }
 
-    /// A linear layer.
-    pub fn linear(&self, map: &MapFacts, limbs: usize, components: usize) -> f64 {
+    /// The masks of an upload from their seed.
+    pub fn masks(&self, features: usize, limbs: usize) -> f64 {
+        self.residues(limbs) * features as f64 * self.table.mask
+    }
+
+    /// A linear layer on `features` inputs.
+    pub fn linear(&self, map: &MapFacts, features: usize, limbs: usize, components: usize) -> f64 {
         let table = &self.table;
         let rest = map.pool_macs * table.pool_mac
             + map.dense_gathers * table.dense_gather
@@ -141,6 +174,17 @@ impl CostModel {
         };
         let nanoseconds: f64 = self.bits.iter().take(limbs).map(limb).sum();
         components as f64 * self.residues(1) * nanoseconds
+            + self.spill((features + map.outputs as usize) * components, limbs)
+    }
+
+    /// What a layer costs beyond its arithmetic where one block of everything that enters and leaves it, polynomials in all, does not fit
+    /// the nearer caches: measured at about half of what memory costs.
+    fn spill(&self, polynomials: usize, limbs: usize) -> f64 {
+        if polynomials * BLOCK_BYTES > NEAR_CACHES {
+            self.stream(polynomials, limbs, 1) / 2.0
+        } else {
+            0.0
+        }
     }
 
     /// A pass over all residues of `features` ciphertexts (adding, multiplying by a constant).
@@ -148,10 +192,16 @@ impl CostModel {
         self.residues(limbs) * (features * components) as f64 * self.table.step
     }
 
+    /// All residues of `features` ciphertexts from memory or to it, once.
+    pub fn stream(&self, features: usize, limbs: usize, components: usize) -> f64 {
+        self.pass(features, limbs, components) / 2.0
+    }
+
     /// A square that stays at `2 components - 1` components: every pair of components once.
     pub fn tensor_square(&self, features: usize, limbs: usize, components: usize) -> f64 {
         let products = (components * (components + 1) / 2) as f64;
         self.residues(limbs) * features as f64 * products * self.table.product
+            + self.spill(features * (3 * components - 1), limbs)
     }
 
     /// Three components to two. Transforms: the third component back (L), its digits forward under every other prime and the special one
@@ -169,9 +219,11 @@ impl CostModel {
         self.relinearize(features, limbs) + self.pass(features, 1, 4)
     }
 
-    /// A product with its relinearisation.
+    /// A product with its relinearisation, from memory to memory.
     pub fn product(&self, features: usize, limbs: usize) -> f64 {
-        self.tensor_square(features, limbs, 2) + self.relinearize(features, limbs)
+        self.tensor_square(features, limbs, 2)
+            + self.stream(features, limbs, 5)
+            + self.relinearize(features, limbs)
     }
 
     /// Dropping one of `limbs` primes: the dropped limb back, its remainder forward under the others, for every component.
@@ -216,6 +268,11 @@ impl CostModel {
     }
 }
 
+/// What the engine works on at once of every polynomial: 64 residues.
+const BLOCK_BYTES: usize = 512;
+/// About what the caches nearer than memory's own hold without a loss.
+const NEAR_CACHES: usize = 5 << 19;
+
 /// The largest weight of eight signed bits.
 const SMALL_WEIGHT: u16 = 127;
 
@@ -229,11 +286,15 @@ fn between([wide, narrow]: [f64; 2], bits: f64) -> f64 {
     narrow + share * (wide - narrow)
 }
 
-/// Butterflies of one transform. The conjugate-invariant ring transforms by way of the standard ring of twice its degree.
+/// Butterflies of one transform. In the conjugate-invariant ring every coefficient meets its twin on the way in and out: two products and
+/// a sum that do not run as fast as butterflies, measured at [`TWIST`] of them.
 pub(super) fn butterflies(ring: Ring, degree: u64) -> f64 {
-    let length = match ring {
-        Ring::Standard => degree,
-        Ring::ConjugateInvariant => 2 * degree,
+    let twist = match ring {
+        Ring::Standard => 0.0,
+        Ring::ConjugateInvariant => TWIST,
     };
-    length as f64 / 2.0 * f64::from(length.ilog2())
+    degree as f64 * (f64::from(degree.ilog2()) / 2.0 + twist)
 }
+
+/// See [`butterflies`].
+const TWIST: f64 = 2.5;

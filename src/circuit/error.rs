@@ -81,13 +81,14 @@ pub enum CircuitError {
         /// What is wrong.
         what: String,
     },
-    /// There is a table for 128 bits alone.
-    #[error("{asked}-bit security was asked for; parameters are known for {known} bits only")]
+    /// The table has no column for it.
+    #[error(
+        "{asked}-bit security was asked for; parameters are known for {} bits",
+        ckks::SECURITY_LEVELS.map(|level| level.to_string()).join(", ")
+    )]
     Security {
         /// What was asked for.
         asked: u32,
-        /// What there is.
-        known: u32,
     },
     /// No ring in the table admits a modulus this large.
     #[error(

@@ -41,6 +41,7 @@ mod streaming;
 mod table;
 mod types;
 mod walk;
+mod witness;
 
 #[cfg(test)]
 mod reference;
@@ -58,7 +59,8 @@ pub use plan::{LayerPlan, Plan, plan, plan_with};
 pub use random::random_circuit;
 pub use ranges::{RANGE_MARGIN, output_range};
 pub use schedule::Schedule;
-pub use shape::plan_shape;
+pub use shape::{plan_shape, plan_shape_with};
 pub use simulate::{Simulation, simulate, simulate_checked};
 pub use streaming::{Execution, Executor};
 pub use types::{Circuit, CircuitLayer, LinearKind, LinearLayer, MAX_DEGREE, PolynomialLayer};
+pub use witness::{Forecast, forecast};

@@ -12,6 +12,7 @@ use super::search::search;
 use super::streaming::{Execution, Order, Sizes};
 use super::types::{Circuit, CircuitLayer};
 use super::walk::{input_bound, walk};
+use super::witness::Forecast;
 use crate::spec::EncryptionSpec;
 use ckks::{Parameters, ParametersLiteral};
 
@@ -61,8 +62,17 @@ pub struct Plan {
     pub execution: Execution,
     /// Most memory that a server takes at once, with the upload, the key and the program itself.
     pub peak_memory_bytes: u64,
-    /// Evaluation of one batch on one core, the seeds of the upload expanded first.
+    /// Evaluation of one batch on one core, from the upload's bytes to the reply's.
     pub core_seconds: f64,
+    /// What of it one thread does alone, however many there are: reading the upload and writing the reply.
+    #[serde(default)]
+    pub serial_seconds: f64,
+    /// By which costs that is predicted.
+    #[serde(default)]
+    pub costs: CostTable,
+    /// What images of the training data say of the noise, where there were any.
+    #[serde(default)]
+    pub forecast: Option<Forecast>,
     /// The other ways to run the circuit, the best of each kind, and why they were not chosen.
     pub alternatives: Vec<Alternative>,
 }
@@ -117,10 +127,9 @@ pub fn plan_with(
     encryption: &EncryptionSpec,
     costs: &CostTable,
 ) -> Result<Plan, CircuitError> {
-    if encryption.security_bits != ckks::SECURITY_BITS {
+    if !ckks::SECURITY_LEVELS.contains(&encryption.security_bits) {
         return Err(CircuitError::Security {
             asked: encryption.security_bits,
-            known: ckks::SECURITY_BITS,
         });
     }
     circuit.check()?;
@@ -159,7 +168,9 @@ pub(super) fn describe(
         });
     };
     let output = walk(&planner, circuit, design.schedule, input, &mut record)?;
-    let upload = cost.upload(inputs, limbs);
+    let serial = cost.wire(inputs, limbs, 1)
+        + cost.wire(output.features, output.level + 1, output.components);
+    let upload = cost.masks(inputs, limbs) + serial;
     let sizes = Sizes {
         cost: &cost,
         layers: &layers,
@@ -173,7 +184,8 @@ pub(super) fn describe(
         security_bits: parameters.security_bits(),
         log_q: parameters.log_q(),
         log_qp: parameters.log_qp(),
-        max_log_qp: ckks::max_log_qp(parameters.literal().log_n).unwrap_or(0.0),
+        max_log_qp: ckks::max_log_qp(parameters.security_bits(), parameters.literal().log_n)
+            .unwrap_or(0.0),
         ring_degree: parameters.ring_degree(),
         slots: parameters.slots(),
         input_scale,
@@ -189,7 +201,10 @@ pub(super) fn describe(
         execution: Execution::Whole,
         peak_memory_bytes: peak,
         core_seconds: layers.iter().map(|layer| layer.seconds).sum::<f64>() + upload * 1e-9,
+        serial_seconds: serial * 1e-9,
+        costs: *costs,
         layers,
+        forecast: None,
         alternatives: Vec::new(),
     })
 }
@@ -210,6 +225,14 @@ fn weight_bits(circuit: &Circuit) -> u32 {
     u16::BITS - largest.leading_zeros() + 1
 }
 
+/// 0 stands for all of this machine.
+fn cores(threads: usize) -> f64 {
+    match threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from) as f64,
+        some => some as f64,
+    }
+}
+
 impl Plan {
     /// Batches that hold `images` images; the last one may be padded.
     pub fn batches(&self, images: usize) -> usize {
@@ -218,11 +241,19 @@ impl Plan {
 
     /// Predicted seconds to evaluate `images` images on `threads` cores (0: all of this machine).
     pub fn evaluate_seconds(&self, images: usize, threads: usize) -> f64 {
-        let threads = match threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            some => some,
-        };
-        self.batches(images) as f64 * self.core_seconds / threads as f64
+        let shared = (self.core_seconds - self.serial_seconds) / cores(threads);
+        self.batches(images) as f64 * (self.serial_seconds + shared)
+    }
+
+    /// What of [`Self::evaluate_seconds`] a layer takes.
+    pub fn layer_seconds(&self, layer: &LayerPlan, images: usize, threads: usize) -> f64 {
+        self.batches(images) as f64 * layer.seconds / cores(threads)
+    }
+
+    /// About what of [`Self::peak_memory_bytes`] ciphertexts take.
+    pub fn ciphertext_memory_bytes(&self) -> u64 {
+        let others = self.input_bytes + 2 * self.evaluation_key_bytes + (128 << 20);
+        self.peak_memory_bytes.saturating_sub(others)
     }
 
     /// Seconds of one core for one image of a full batch.
@@ -248,10 +279,22 @@ impl Plan {
             .map_or(f64::NEG_INFINITY, |layer| layer.precision_bits)
     }
 
-    /// The largest error of a logit to expect in any slot, against the same circuit without noise.
+    /// The largest error of a logit to expect in any slot, against the same circuit without noise: by the [`Forecast`], or, where there is
+    /// none, for values up to the planned bounds.
     pub fn logit_error_bound(&self) -> f64 {
-        self.layers
+        let planned = self
+            .layers
             .last()
-            .map_or(f64::INFINITY, |layer| (-layer.error_bound_bits).exp2())
+            .map_or(f64::INFINITY, |layer| (-layer.error_bound_bits).exp2());
+        self.forecast
+            .map_or(planned, |forecast| forecast.error_bound.min(planned))
+    }
+
+    /// Precision of the logits as they will be measured: by the [`Forecast`], or as planned.
+    pub fn expected_precision_bits(&self) -> f64 {
+        self.forecast
+            .map_or(self.logit_precision_bits(), |forecast| {
+                forecast.precision_bits
+            })
     }
 }

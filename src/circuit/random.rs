@@ -1,11 +1,13 @@
 //! A network with random weights that behaves like a trained one: what an encrypted evaluation costs, before there is anything to train on.
 
-use super::compile::compile;
+use super::compile::compile_with;
+use super::cost::CostTable;
 use super::error::CircuitError;
 use super::plan::Plan;
 use super::ranges::output_range;
 use super::shape::{LOGITS, starting_polynomial};
 use super::types::Circuit;
+use super::witness::forecast;
 use crate::data::Images;
 use crate::model::{
     Activations, PreActivation, TrainedLayer, TrainedNetwork, initial, logits, pre_activations,
@@ -21,10 +23,11 @@ const BATCH: usize = 16;
 /// just reach the ends of the spec's interval on `images`: without training, squares of squares would be huge or nothing.
 ///
 /// # Errors
-/// As [`compile`](super::compile()); [`CircuitError::Approximation`] where the method finds no polynomial.
+/// As [`compile`](super::compile()) and [`forecast`]; [`CircuitError::Approximation`] where the method finds no polynomial.
 pub fn random_circuit(
     experiment: &Experiment,
     images: &Images,
+    costs: &CostTable,
 ) -> Result<(Circuit, Plan), CircuitError> {
     let polynomial = starting_polynomial(&experiment.activation)?;
     let channels = experiment.network.input.channels;
@@ -46,7 +49,9 @@ pub fn random_circuit(
     scale_before(&mut network, end, LOGITS / largest(Some(&found)));
     let mut ranges = pre_activations(&network, images, interval)?;
     ranges.push(output_range(&network, &logits(&network, images, BATCH)?));
-    compile(&network, &ranges, &experiment.encryption)
+    let (circuit, mut plan) = compile_with(&network, &ranges, &experiment.encryption, costs)?;
+    plan.forecast = forecast(&circuit, &plan, images)?;
+    Ok((circuit, plan))
 }
 
 /// The network with zero for everything that leaves an activation from this one on.

@@ -19,7 +19,7 @@ use super::schedule::Schedule;
 use super::select::{COMFORT, Failure, Kind, TIE, better, choose};
 use super::streaming::{Execution, Order, Sizes};
 use super::types::Circuit;
-use crate::spec::{EncryptionSpec, Relinearization};
+use crate::spec::{BackendName, EncryptionSpec, Relinearization};
 use ckks::{Parameters, Ring, max_log_qp};
 
 /// log2 of the ring degrees tried, smallest first.
@@ -38,6 +38,7 @@ const HEADROOM: [f64; 3] = [0.25, 1.0, 2.0];
 struct Demands {
     precision: f64,
     memory: u64,
+    security_bits: u32,
 }
 
 /// The best plan of all; the best of every other kind as its alternatives.
@@ -50,7 +51,12 @@ pub(super) fn search(
         precision: encryption
             .precision_bits
             .unwrap_or(EncryptionSpec::DEFAULT_PRECISION_BITS),
-        memory: memory::limit(encryption.memory_gib),
+        // The simulator holds no ciphertexts.
+        memory: match encryption.backend {
+            BackendName::Clear => u64::MAX,
+            BackendName::Ckks | BackendName::Tfhe => memory::limit(encryption.memory_gib),
+        },
+        security_bits: encryption.security_bits,
     };
     let rings = [Ring::Standard, Ring::ConjugateInvariant];
     let mut finder = Finder {
@@ -132,7 +138,7 @@ impl Finder<'_> {
                 Some(best) => better(best, found, self.demands.precision),
             });
         }
-        Ok(best.unwrap_or_else(|| Err(nothing_fits(f64::INFINITY))))
+        Ok(best.unwrap_or_else(|| Err(nothing_fits(self.demands.security_bits, f64::INFINITY))))
     }
 
     /// The best scale of one ring and schedule whose inputs start `offset` bits below it.
@@ -151,7 +157,8 @@ impl Finder<'_> {
         } else {
             KEYLESS_STEP
         };
-        let mut best: Result<Plan, Failure> = Err(nothing_fits(f64::INFINITY));
+        let mut best: Result<Plan, Failure> =
+            Err(nothing_fits(self.demands.security_bits, f64::INFINITY));
         while scale_bits <= last {
             let candidate = self.candidate(ring, schedule, scale_bits, offset)?;
             // A bit of scale is about a bit of precision: what is missing is skipped at once, but for one bit.
@@ -189,7 +196,10 @@ impl Finder<'_> {
         offset: f64,
     ) -> Result<Result<Plan, Failure>, CircuitError> {
         let mut needed = f64::INFINITY;
-        for (log_n, admitted) in LOG_N.filter_map(|log_n| Some((log_n, max_log_qp(log_n)?))) {
+        let security = self.demands.security_bits;
+        for (log_n, admitted) in
+            LOG_N.filter_map(|log_n| Some((log_n, max_log_qp(security, log_n)?)))
+        {
             for headroom in HEADROOM {
                 let design = Design {
                     circuit: self.circuit,
@@ -225,7 +235,7 @@ impl Finder<'_> {
                 }
             }
         }
-        Ok(Err(nothing_fits(needed)))
+        Ok(Err(nothing_fits(security, needed)))
     }
 
     /// Whether a plan meets the demands.
@@ -288,12 +298,12 @@ impl<'a> Finder<'a> {
     }
 }
 
-fn nothing_fits(needed_log_qp: f64) -> Failure {
+fn nothing_fits(security_bits: u32, needed_log_qp: f64) -> Failure {
     let largest_log_n = *LOG_N.end();
     Failure {
         reason: Reason::Insecure {
             needed_log_qp,
-            largest_log_qp: max_log_qp(largest_log_n).unwrap_or(0.0),
+            largest_log_qp: max_log_qp(security_bits, largest_log_n).unwrap_or(0.0),
             largest_log_n,
         },
         sketch: None,

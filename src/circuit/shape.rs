@@ -1,6 +1,7 @@
 //! A plan before training: what a spec will cost and whether it can run at all, from a network with random weights.
 
-use super::compile::compile;
+use super::compile::compile_with;
+use super::cost::CostTable;
 use super::error::CircuitError;
 use super::plan::Plan;
 use crate::model::{Activations, PreActivation, TrainedLayer, initial};
@@ -16,11 +17,20 @@ const TRAINED_LEADING: f64 = 0.05;
 /// Pixels are taken to have this mean and this standard deviation, about those of MNIST.
 const PIXELS: (f32, f32) = (0.15, 0.3);
 
-/// Plans the network of `experiment` with random (He et al. 2015) weights: same shapes, same depth, about the same bounds.
+/// Plans the network of `experiment` with random (He et al. 2015) weights, by the fixed costs: same shapes, same depth, about the same
+/// bounds.
 ///
 /// # Errors
-/// As [`compile`]; [`CircuitError::Approximation`] where the method finds no polynomial.
+/// As [`compile`](super::compile()); [`CircuitError::Approximation`] where the method finds no polynomial.
 pub fn plan_shape(experiment: &Experiment) -> Result<Plan, CircuitError> {
+    plan_shape_with(experiment, &CostTable::default())
+}
+
+/// As [`plan_shape`], by the costs of this machine.
+///
+/// # Errors
+/// As [`plan_shape`].
+pub fn plan_shape_with(experiment: &Experiment, costs: &CostTable) -> Result<Plan, CircuitError> {
     let polynomial = starting_polynomial(&experiment.activation)?;
     let channels = experiment.network.input.channels;
     let (mean, std) = (vec![PIXELS.0; channels], vec![PIXELS.1; channels]);
@@ -42,7 +52,7 @@ pub fn plan_shape(experiment: &Experiment) -> Result<Plan, CircuitError> {
         .map(|(layer, (_, shape))| assumed_range(layer, shape.channels, reach))
         .collect();
     ranges.push(assumed_range(network.layers.len(), network.classes, LOGITS));
-    Ok(compile(&network, &ranges, &experiment.encryption)?.1)
+    Ok(compile_with(&network, &ranges, &experiment.encryption, costs)?.1)
 }
 
 /// The polynomial that training starts from, or one like it where that depends on data.

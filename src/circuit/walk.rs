@@ -3,7 +3,7 @@
 use super::error::CircuitError;
 use super::execute::apply;
 use super::planning::{Outline, Planner};
-use super::schedule::Schedule;
+use super::schedule::{Schedule, Step};
 use super::types::{Circuit, CircuitLayer};
 
 /// Largest |input| of the circuit: a black or a white pixel.
@@ -24,22 +24,48 @@ pub(super) fn walk(
     record: &mut dyn FnMut(&CircuitLayer, &Outline),
 ) -> Result<Outline, CircuitError> {
     let mut value = input;
-    for (step, layer) in schedule.steps(circuit).into_iter().zip(&circuit.layers) {
+    let steps = schedule.steps(circuit);
+    for (index, (step, layer)) in steps.iter().zip(&circuit.layers).enumerate() {
         planner.begin(layer.name());
+        if opens(&steps, index) {
+            planner.cross_memory(&value);
+        }
         if let CircuitLayer::Polynomial(layer) = layer {
             value.bound = layer.bound;
             let typical = layer.typical.iter().copied().cycle();
             value.typical = typical.take(value.features).collect();
         }
-        value = apply(planner, step, layer, value)?;
+        value = apply(planner, *step, layer, value)?;
         if let CircuitLayer::Linear(layer) = layer {
             value.bound = layer.bound;
             for typical in &mut value.typical {
                 *typical = typical.min(layer.bound);
             }
         }
+        if opens(&steps, index + 1) {
+            planner.cross_memory(&value);
+        }
         record(layer, &value);
     }
     planner.demand(&value)?;
     Ok(value)
+}
+
+/// Whether what enters a layer comes from memory: at the ends of the circuit, and where coefficients meet (see [`super::fuse`]).
+fn opens(steps: &[Step], index: usize) -> bool {
+    let alone = |step: &Step| matches!(step, Step::Polynomial { tensor: false, .. });
+    let meets = |step: &Step| {
+        matches!(
+            step,
+            Step::Polynomial {
+                relinearize: true,
+                ..
+            }
+        )
+    };
+    let before = index.checked_sub(1).and_then(|before| steps.get(before));
+    match (before, steps.get(index)) {
+        (None, _) | (_, None) => true,
+        (Some(before), Some(step)) => alone(before) || alone(step) || meets(step),
+    }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::costs::CostArguments;
 use super::exit::Failure;
 use super::signals::Stop;
 use crate::circuit::Plan;
@@ -22,6 +23,11 @@ pub struct BenchArguments {
     /// Random images to encrypt [default: one full batch]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     images: Option<u32>,
+    /// Output folder: where runs keep the measured costs of this machine
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    out: PathBuf,
+    #[command(flatten)]
+    costs: CostArguments,
 }
 
 /// Runs the encrypted part of a spec on random weights and images, and prints what it took.
@@ -37,7 +43,8 @@ pub fn bench(arguments: &BenchArguments, stop: &Stop) -> Result<(), Failure> {
         }
         let _ = writeln!(out);
     };
-    let bench = pipeline::bench(&experiment, count, stop, &planned)?;
+    let costs = arguments.costs.source().known(&arguments.out).table;
+    let bench = pipeline::bench(&experiment, count, &costs, stop, &planned)?;
     print(&bench).map_err(|error| Failure::io("write to standard output", error))
 }
 
@@ -53,12 +60,26 @@ fn print(bench: &Bench) -> io::Result<()> {
     ];
     for (name, seconds) in stages {
         if let Some(seconds) = seconds {
-            writeln!(out, "{name:<22} {seconds:.2} s")?;
+            let predicted = match name {
+                "evaluate" => format!(
+                    " ({:.3} predicted)",
+                    bench
+                        .plan
+                        .evaluate_seconds(timing.images as usize, timing.threads)
+                ),
+                _ => String::new(),
+            };
+            writeln!(out, "{name:<22} {seconds:.3} s{predicted}")?;
         }
     }
     for layer in &bench.outcome.layers {
         let name = format!("  {}", layer.name);
-        writeln!(out, "{name:<22} {:.2} s", layer.seconds)?;
+        let predicted = layer.predicted_seconds.unwrap_or(f64::NAN);
+        writeln!(
+            out,
+            "{name:<22} {:.3} s ({predicted:.3} predicted)",
+            layer.seconds
+        )?;
     }
     if let Some(hourly) = timing.predictions_per_hour {
         writeln!(
@@ -85,7 +106,7 @@ fn print(bench: &Bench) -> io::Result<()> {
         "{:<22} {:.1} bits of the logits ({:.1} predicted), at most {:.2e} off ({:.2e} predicted), on {} images",
         "precision",
         -bench.rms_error.log2(),
-        bench.plan.logit_precision_bits(),
+        bench.plan.expected_precision_bits(),
         bench.max_error,
         bench.plan.logit_error_bound(),
         bench.compared

@@ -3,11 +3,14 @@
 mod bench;
 mod check;
 mod client_server;
+mod compare;
+mod costs;
 mod data;
 mod exit;
 mod logging;
 mod plan;
 mod publish;
+mod report;
 mod run;
 mod signals;
 mod sweep;
@@ -66,6 +69,10 @@ enum Command {
     /// Fetch or verify a data set
     #[command(subcommand)]
     Data(data::DataCommand),
+    /// Build the report over all studies from stored results; runs nothing
+    Report(report::ReportArguments),
+    /// Print what differs between finished runs, in their specs and in their results
+    Compare(compare::CompareArguments),
     /// Copy finished runs in a form that is small enough to commit
     Publish(publish::PublishArguments),
     /// Write what a client and a server need, as two folders, from a finished run
@@ -103,6 +110,8 @@ pub fn main() -> ExitCode {
         Command::Plan(command) => plan::plan(&command),
         Command::Bench(command) => bench::bench(&command, &signals),
         Command::Data(command) => data::data(&command, data_dir, &signals),
+        Command::Report(command) => report::report(&command),
+        Command::Compare(command) => compare::compare(&command),
         Command::Publish(command) => publish::publish(&command),
         Command::Export(command) => client_server::export(&command),
         Command::Keygen(command) => client_server::keygen(&command),

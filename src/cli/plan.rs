@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::costs::CostArguments;
 use super::exit::Failure;
 use crate::circuit::{self, Plan};
 use crate::pipeline::PipelineError;
@@ -18,10 +19,18 @@ pub struct PlanArguments {
     /// Change one key of the spec; may be given again
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Output folder: where runs keep the measured costs of this machine
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    out: PathBuf,
+    /// Measure the costs of this machine now (a few seconds) and keep them for the runs to come
+    #[arg(long, conflicts_with = "fixed_costs")]
+    calibrate: bool,
+    #[command(flatten)]
+    costs: CostArguments,
 }
 
 /// Columns as wide as their widest cell; text to the left, numbers to the right.
-fn print(plan: &Plan, experiment: &Experiment) -> io::Result<()> {
+fn print(plan: &Plan, experiment: &Experiment, measured: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let encryption = &experiment.encryption;
     for (name, value) in plan.facts(encryption.images, encryption.threads) {
@@ -57,7 +66,13 @@ fn print(plan: &Plan, experiment: &Experiment) -> io::Result<()> {
     writeln!(
         out,
         "\nscale, bound and precision in bits; weights are not trained yet, so bounds and precision are estimates"
-    )
+    )?;
+    let whose = if measured {
+        "times by the measured costs of this machine"
+    } else {
+        "times by the costs of a reference machine (two cores with AVX-512); --calibrate measures this one"
+    };
+    writeln!(out, "{whose}")
 }
 
 /// Prints what an encrypted evaluation of the spec would take.
@@ -69,6 +84,12 @@ pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
             experiment.encryption.backend.as_str()
         )));
     }
-    let plan = circuit::plan_shape(&experiment).map_err(PipelineError::from)?;
-    print(&plan, &experiment).map_err(|error| Failure::io("write to standard output", error))
+    let source = arguments.costs.source();
+    if arguments.calibrate {
+        source.table(&arguments.out);
+    }
+    let costs = source.known(&arguments.out);
+    let plan = circuit::plan_shape_with(&experiment, &costs.table).map_err(PipelineError::from)?;
+    print(&plan, &experiment, costs.measured)
+        .map_err(|error| Failure::io("write to standard output", error))
 }

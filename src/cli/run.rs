@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::costs::CostArguments;
 use super::exit::Failure;
 use super::logging::Log;
 use super::signals::Stop;
@@ -27,6 +28,8 @@ pub struct RunArguments {
     /// Run this stage again even if its result is in the store; may be given again
     #[arg(long, value_name = "STAGE", value_enum)]
     force: Vec<Stage>,
+    #[command(flatten)]
+    costs: CostArguments,
 }
 
 /// Runs one experiment and prints its table.
@@ -42,6 +45,7 @@ pub fn run(
         out: &arguments.out,
         data: &data,
         force: &arguments.force,
+        costs: arguments.costs.source(),
         stop,
     };
     let outcome = pipeline::run(&experiment, &options, &|path| log.attach(path));

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::costs::CostArguments;
 use super::exit::Failure;
 use super::logging::Log;
 use super::signals::Stop;
 use crate::data::DataDirs;
 use crate::pipeline::{
-    Local, PointState, PointStatus, SweepOptions, SweepOutcome, run_approximations, run_sweep,
-    survey, sweep_folder,
+    Forecast, Local, PointState, PointStatus, REFERENCE_MACHINE, Rate, Stage, SweepOptions,
+    SweepOutcome, forecast, run_approximations, run_sweep, survey, sweep_folder,
 };
 use crate::spec::{Study, StudyKind, Sweep};
 
@@ -35,6 +36,8 @@ pub struct SweepArguments {
     /// Start no further point once one has failed
     #[arg(long)]
     fail_fast: bool,
+    #[command(flatten)]
+    costs: CostArguments,
 }
 
 /// Runs what is missing of a study.
@@ -74,7 +77,8 @@ pub fn sweep(
         1 => log.attach(path),
         _ => Ok(()),
     };
-    let runner = Local::new(&arguments.out, &data, stop, &attach);
+    let costs = arguments.costs.source();
+    let runner = Local::new(&arguments.out, &data, stop, costs, &attach);
     if arguments.dry_run {
         let folder = sweep_folder(&arguments.out, &study.name, sweep)?;
         let points = survey(sweep, &folder, &arguments.out, &runner)?;
@@ -142,7 +146,9 @@ fn print_survey(study: &Study, sweep: &Sweep, points: &[PointStatus<'_>]) -> io:
             .iter()
             .filter(|status| status.state != PointState::Done)
     };
+    // What the store has is not evaluated again.
     let seconds: f64 = open()
+        .filter(|status| !status.prospect.stages.contains(&(Stage::Encrypted, true)))
         .filter_map(|status| status.prospect.evaluate_seconds)
         .sum();
     write!(
@@ -153,12 +159,51 @@ fn print_survey(study: &Study, sweep: &Sweep, points: &[PointStatus<'_>]) -> io:
         open().count()
     )?;
     if seconds > 0.0 {
-        write!(
-            out,
-            "; about {seconds:.0} s of encrypted evaluation (training comes on top and is not predicted)"
-        )?;
+        write!(out, "; about {seconds:.0} s of encrypted evaluation")?;
     }
-    writeln!(out)
+    writeln!(out)?;
+    match forecast(points) {
+        None => writeln!(out, "nothing to train"),
+        Some(forecast) => writeln!(out, "{}", training_words(&forecast)),
+    }
+}
+
+fn training_words(forecast: &Forecast) -> String {
+    let seconds = forecast.seconds;
+    let time = match seconds {
+        seconds if seconds < 120.0 => format!("{seconds:.0} s"),
+        seconds if seconds < 7_200.0 => format!("{:.0} min", seconds / 60.0),
+        seconds => format!("{:.1} h", seconds / 3_600.0),
+    };
+    let others = forecast.trainings - forecast.from_epochs;
+    let mut basis = Vec::new();
+    if forecast.from_epochs > 0 {
+        basis.push(format!(
+            "{} from the seconds of stored epochs of the same network and data",
+            forecast.from_epochs
+        ));
+    }
+    if others > 0 {
+        let giga = forecast.rate.value() / 1e9;
+        basis.push(match forecast.rate {
+            Rate::Stored(_) => format!(
+                "{others} from multiply-accumulates x images x epochs at {giga:.1} G a second, the median of the stored trainings"
+            ),
+            Rate::Reference => format!(
+                "{others} from multiply-accumulates x images x epochs at {giga:.1} G a second, measured on {REFERENCE_MACHINE}"
+            ),
+        });
+    }
+    format!(
+        "roughly {time} of training for {} {}, one after the other ({})",
+        forecast.trainings,
+        if forecast.trainings == 1 {
+            "network"
+        } else {
+            "networks"
+        },
+        basis.join("; ")
+    )
 }
 
 fn print_outcome(outcome: &SweepOutcome<'_>) -> io::Result<()> {

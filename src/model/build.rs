@@ -84,7 +84,6 @@ pub fn initial(
             },
             LayerSpec::Activation => activation(experiment, activations, shape),
             LayerSpec::AvgPool { size, stride } => TrainedLayer::AvgPool { size, stride },
-            LayerSpec::MaxPool { size, stride } => TrainedLayer::MaxPool { size, stride },
         });
         shape = spec.shapes[index];
     }

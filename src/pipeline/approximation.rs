@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use polyapprox::{
-    Approximation, Density, Function, Interval, Method, approximate, approximate_weighted,
+    Approximation, Density, Errors, Function, Interval, Method, Polynomial, approximate,
+    approximate_weighted,
 };
 use rayon::prelude::*;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::PipelineError;
 use crate::report::{ApproximationReport, ApproximationRow, Inputs, write_approximations};
@@ -24,6 +25,18 @@ pub struct ApproximationOutcome {
     pub found: usize,
     /// Cases without one: the table says why.
     pub impossible: usize,
+}
+
+/// What the tables of a study do not hold.
+const KEPT: &str = "study.json";
+
+/// `study.json`.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    title: String,
+    spec: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    inputs: Option<Inputs>,
 }
 
 /// A committed file of histograms, with where they come from.
@@ -98,7 +111,16 @@ pub fn run_approximations(
     table.write_csv(&folder.join("approximations.csv"))?;
     table.write_parquet(&folder.join("approximations.parquet"))?;
     manifest.finish();
-    for file in ["approximations.csv", "approximations.parquet"] {
+    let kept = Kept {
+        title: title.to_owned(),
+        spec: written(name, title, spec),
+        inputs: match (measured, spec.intervals.first()) {
+            (Some(measured), Some(interval)) => Some(inputs(measured, *interval)),
+            _ => None,
+        },
+    };
+    write_json(&folder.join(KEPT), &kept)?;
+    for file in ["approximations.csv", "approximations.parquet", KEPT] {
         manifest.record_output(&folder, file)?;
     }
     write_json(&folder.join("manifest.json"), &manifest)?;
@@ -115,9 +137,9 @@ pub fn run_approximations(
         title: title.to_owned(),
         rows,
         interval,
-        inputs: measured.map(|measured| inputs(measured, interval)),
-        provenance: provenance(&manifest),
-        spec_toml: written(name, title, spec),
+        inputs: kept.inputs,
+        provenance: provenance(&manifest, name),
+        spec_toml: kept.spec,
     };
     write_approximations(&folder, &report)?;
     Ok(outcome)
@@ -251,7 +273,110 @@ fn table(rows: &[ApproximationRow]) -> Grid {
     grid
 }
 
-fn provenance(manifest: &Manifest) -> Vec<(String, String)> {
+/// Reads a study back from its folder.
+///
+/// # Errors
+/// A file is missing, not the one that was written, or not what it should be.
+pub(super) fn read_approximations(folder: &Path) -> Result<ApproximationReport, PipelineError> {
+    let manifest: Manifest = read_json(&folder.join("manifest.json"))?;
+    let path = folder.join("approximations.csv");
+    manifest.check_output(folder, "approximations.csv")?;
+    let table = Grid::read_csv(&path)?;
+    let kept: Option<Kept> = match folder.join(KEPT).is_file() {
+        true => {
+            manifest.check_output(folder, KEPT)?;
+            Some(read_json(&folder.join(KEPT))?)
+        }
+        // Studies of earlier versions have none: charts do without the measured inputs.
+        false => None,
+    };
+    let rows = (0..table.rows())
+        .map(|row| {
+            read_row(&table, row).map_err(|what| PipelineError::Malformed {
+                path: path.clone(),
+                what: format!("row {}: {what}", row + 1),
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let interval = rows.first().map(|row| row.interval);
+    let interval = interval.ok_or_else(|| PipelineError::Malformed {
+        path: path.clone(),
+        what: "the table has no rows".to_owned(),
+    })?;
+    let (title, spec_toml, inputs) = kept.map_or_else(
+        || (name.clone().into_owned(), String::new(), None),
+        |kept| (kept.title, kept.spec, kept.inputs),
+    );
+    Ok(ApproximationReport {
+        title,
+        rows,
+        interval,
+        inputs,
+        provenance: provenance(&manifest, &name),
+        spec_toml,
+    })
+}
+
+/// One row of the table; the error says which cell is wrong.
+fn read_row(table: &Grid, row: usize) -> Result<ApproximationRow, String> {
+    let text = |column: &str| {
+        table
+            .text(column, row)
+            .ok_or_else(|| format!("`{column}` is empty"))
+    };
+    let number = |column: &str| {
+        let text = text(column)?;
+        text.parse::<f64>()
+            .map_err(|_| format!("`{column}`: `{text}` is not a number"))
+    };
+    let function: Function = text("function")?
+        .parse()
+        .map_err(|error: polyapprox::Error| error.to_string())?;
+    let method: Method = text("method")?
+        .parse()
+        .map_err(|error: polyapprox::Error| error.to_string())?;
+    let interval =
+        Interval::new(number("low")?, number("high")?).map_err(|error| error.to_string())?;
+    let degree: usize = text("degree")?
+        .parse()
+        .map_err(|_| "`degree` is not a whole number".to_owned())?;
+    let found = match table.text("error", row) {
+        Some(error) => Err(error.to_owned()),
+        None => {
+            let mut coefficients = Vec::new();
+            for power in 0..=degree {
+                coefficients.push(number(&format!("c{power}"))?);
+            }
+            Ok(Approximation {
+                function,
+                method,
+                interval,
+                degree,
+                polynomial: Polynomial::new(coefficients).map_err(|error| error.to_string())?,
+                errors: Errors {
+                    l2_own: number("l2_own")?,
+                    l2_uniform: number("l2_uniform")?,
+                    max: number("max")?,
+                    max_at: number("max_at")?,
+                    derivative_l2: number("derivative_l2")?,
+                    derivative_max: number("derivative_max")?,
+                },
+            })
+        }
+    };
+    Ok(ApproximationRow {
+        function,
+        method,
+        interval,
+        degree,
+        found,
+        inputs_inside: number("l2_inputs_inside").ok(),
+        inputs_all: number("l2_inputs_all").ok(),
+    })
+}
+
+fn provenance(manifest: &Manifest, name: &str) -> Vec<(String, String)> {
     let program = &manifest.program;
     let commit = program.git_commit.as_ref().map(|commit| {
         let changed = if program.git_dirty == Some(true) {
@@ -262,6 +387,8 @@ fn provenance(manifest: &Manifest) -> Vec<(String, String)> {
         format!("{commit}{changed}")
     });
     [
+        ("Study", Some(name.to_owned())),
+        ("Machine", Some(manifest.machine.describe())),
         ("Program", Some(format!("cryptodl {}", program.version))),
         ("Commit", commit),
         ("Compiler", program.rustc.clone()),

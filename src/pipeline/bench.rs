@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::PipelineError;
 use super::memory::peak_rss_bytes;
-use crate::circuit::{self, Plan};
+use crate::circuit::{self, CostTable, Plan};
 use crate::data::Images;
 use crate::encrypted::{self, Job, Outcome};
 use crate::spec::Experiment;
@@ -45,6 +45,7 @@ pub struct Bench {
 pub fn bench(
     experiment: &Experiment,
     count: Option<usize>,
+    costs: &CostTable,
     stop: &AtomicBool,
     planned: &dyn Fn(&Plan),
 ) -> Result<Bench, PipelineError> {
@@ -53,7 +54,7 @@ pub fn bench(
     let backend = backend.ok_or(PipelineError::NothingEncrypted)?;
     let mut random = ChaCha8Rng::seed_from_u64(experiment.seed);
     let range = random_images(experiment, RANGE_IMAGES, &mut random)?;
-    let (circuit, plan) = circuit::random_circuit(experiment, &range)?;
+    let (circuit, plan) = circuit::random_circuit(experiment, &range, costs)?;
     planned(&plan);
     let count = count.unwrap_or(plan.slots).max(1);
     let images = random_images(experiment, count, &mut random)?;

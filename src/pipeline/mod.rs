@@ -2,9 +2,14 @@
 
 mod approximation;
 mod bench;
+mod collect;
+mod compare;
+mod costs;
 mod memory;
 mod output;
+mod prediction;
 mod publish;
+mod report;
 mod run;
 mod stages;
 mod store;
@@ -15,14 +20,18 @@ use std::path::PathBuf;
 
 pub use approximation::{ApproximationOutcome, run_approximations};
 pub use bench::{Bench, bench};
+pub use compare::{Comparison, Figure, Kind as FigureKind, Measured, SpecDifference, compare};
+pub use costs::{CostSource, KnownCosts};
 pub use publish::{Published, publish};
+pub use report::{ReportOutcome, write_report};
 pub(crate) use run::starting_polynomial;
 pub use run::{RunOptions, RunOutcome, run};
 pub use stages::{Finished, Stage};
 pub use store::{Claim, Entry, Pending, Store, StoreError};
 pub use sweep::{
-    Local, PointFailure, PointState, PointStatus, Prospect, Runner, SweepOptions, SweepOutcome,
-    run_sweep, survey, sweep_folder,
+    Forecast, Local, PointFailure, PointState, PointStatus, Prospect, REFERENCE_MACHINE,
+    REFERENCE_RATE, Rate, Runner, SweepOptions, SweepOutcome, Training, forecast, run_sweep,
+    survey, sweep_folder,
 };
 
 use crate::circuit::CircuitError;
@@ -92,6 +101,29 @@ pub enum PipelineError {
         /// What is wrong.
         what: String,
     },
+    /// A folder is not that of a finished run.
+    #[error("{} is not the folder of a finished run: it needs summary.json, manifest.json and spec.toml", path.display())]
+    NotARun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is nothing to report on.
+    #[error(
+        "there are no results in {}\nhint: `cryptodl sweep experiments/rq1.toml` makes some in seconds; `--from DIR` names another folder",
+        folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
+    )]
+    NoResults {
+        /// Where was looked.
+        folders: Vec<PathBuf>,
+    },
+    /// The report was written without some results.
+    #[error(
+        "{troubles} results could not be read; the report says which under \"What is not in this report\""
+    )]
+    Unreadable {
+        /// How many.
+        troubles: usize,
+    },
     /// A point of a sweep cannot run.
     #[error("the point `{label}` cannot run: {source}")]
     Point {
@@ -126,6 +158,8 @@ impl PipelineError {
             Self::Train(error) => error.exit_code(),
             Self::Point { source, .. } => source.exit_code(),
             Self::SweepStopped { .. } => 75,
+            // The arguments name the wrong folder.
+            Self::NotARun { .. } => 2,
             // The spec asks for what no secure parameter set can do.
             Self::Polynomial(_) | Self::NothingEncrypted => 2,
             Self::Circuit(

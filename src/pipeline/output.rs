@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::PipelineError;
 use super::memory::peak_rss_bytes;
+use super::prediction;
 use super::run::Made;
 use super::tell::{self, Told};
 use crate::data::Dataset;
@@ -171,6 +172,7 @@ fn summarize(experiment: &Experiment, made: &Made, table: &PredictionTable) -> S
                 .and_then(|record| record.peak_rss_bytes)
                 .or_else(peak_rss_bytes),
         },
+        prediction: prediction::of(made),
     }
 }
 

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::PipelineError;
+use super::costs::CostSource;
 use super::memory::peak_rss_bytes;
 use super::output;
 use super::stages::{Finished, Keys, Stage};
@@ -29,6 +30,8 @@ use crate::train;
 const EVALUATION_BATCH: usize = 500;
 /// Training images on which the ranges of the pre-activations are measured.
 const RANGE_IMAGES: usize = 20_000;
+/// Training images whose noise is foretold one by one.
+const FORECAST_IMAGES: usize = 2_000;
 
 /// How to run.
 #[derive(Debug)]
@@ -39,6 +42,8 @@ pub struct RunOptions<'a> {
     pub data: &'a DataDirs,
     /// Stages to run again even if the store has them.
     pub force: &'a [Stage],
+    /// By whose costs circuits are planned.
+    pub costs: CostSource,
     /// Set from outside to stop.
     pub stop: &'a AtomicBool,
 }
@@ -192,7 +197,11 @@ pub fn run(
 
     let folded = stages.make(Stage::Circuit, &keys.circuit, &|pending| {
         let test = &dataset()?.test;
-        let (circuit, plan) = circuit::compile(&network, &ranges.train, &experiment.encryption)?;
+        let costs = options.costs.table(options.out);
+        let (circuit, mut plan) =
+            circuit::compile_with(&network, &ranges.train, &experiment.encryption, &costs)?;
+        let some = dataset()?.train.first(FORECAST_IMAGES);
+        plan.forecast = circuit::forecast(&circuit, &plan, &some)?;
         output::write_logits(
             &pending.file("circuit.f32"),
             &circuit::simulate(&circuit, &plan, test, None)?,

@@ -54,7 +54,8 @@ impl Stage {
     const fn version(self) -> u32 {
         match self {
             Self::Train | Self::Original => 1,
-            Self::Plaintext | Self::Circuit | Self::Encrypted => 2,
+            Self::Plaintext => 2,
+            Self::Circuit | Self::Encrypted => 3,
         }
     }
 

@@ -68,7 +68,6 @@ fn plan_rows(made: &Made) -> Vec<PlanRow> {
         return Vec::new();
     };
     let images = usize::try_from(record.timing.images).unwrap_or(usize::MAX);
-    let whole = made.plan.evaluate_seconds(images, record.timing.threads);
     made.plan
         .layers
         .iter()
@@ -76,9 +75,9 @@ fn plan_rows(made: &Made) -> Vec<PlanRow> {
             name: layer.name.clone(),
             level: layer.level,
             bound_bits: layer.bound_bits,
-            // Every layer's share of the whole prediction, which knows batches and threads.
-            predicted_seconds: whole * layer.seconds
-                / made.plan.core_seconds.max(f64::MIN_POSITIVE),
+            predicted_seconds: made
+                .plan
+                .layer_seconds(layer, images, record.timing.threads),
         })
         .collect()
 }

@@ -32,4 +32,20 @@ pub enum ReportError {
         /// Why not.
         source: std::io::Error,
     },
+    /// A file would be larger than a committed one may be.
+    #[error("{} would have {bytes} bytes, more than {limit}", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The embedded file of published figures is not readable.
+    #[error("the published figures in the program: {message}")]
+    Published {
+        /// In the words of the reader.
+        message: String,
+    },
 }

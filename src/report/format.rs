@@ -210,10 +210,35 @@ pub(super) fn polynomial(coefficients: &[f64]) -> String {
     if out.is_empty() { "0".to_owned() } else { out }
 }
 
+/// A CSV file from a header and rows of cells.
+pub(super) fn csv(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let quoted = |cell: &str| match cell.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", cell.replace('"', "\"\"")),
+        false => cell.to_owned(),
+    };
+    let mut text = header.join(",");
+    text.push('\n');
+    for row in rows {
+        let cells: Vec<String> = row.iter().map(|cell| quoted(cell)).collect();
+        text.push_str(&cells.join(","));
+        text.push('\n');
+    }
+    text
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn csv_quotes_what_needs_it() {
+        let text = csv(
+            &["a", "b"],
+            [vec!["x,y".to_owned(), "say \"so\"".to_owned()]],
+        );
+        assert_eq!(text, "a,b\n\"x,y\",\"say \"\"so\"\"\"\n");
+    }
 
     #[test]
     fn numbers_for_people() {

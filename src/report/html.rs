@@ -4,11 +4,35 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Chart;
-use super::canvas::{REGULAR, SEMIBOLD};
-use super::document::{Block, Card, Document, Section, Table};
+use super::canvas::{FAMILY, REGULAR, SEMIBOLD};
+use super::document::{Answer, Block, Card, Document, Section, Table};
 use super::render::escape;
 
+/// Colours on light pages, and those that the inks of charts become on dark ones.
+const LIGHT: &str = include_str!("light.css");
+const DARK: &str = include_str!("dark.css");
+/// Longer cells of a table wrap, characters.
+const MAX_LINE: usize = 64;
+
 const STYLE: &str = include_str!("report.css");
+
+/// The style of every page: it follows what the reader's system prefers, and `data-theme` on the root where that is set.
+pub(super) fn style() -> String {
+    format!(
+        ":root{{{LIGHT}}}\n@media(prefers-color-scheme:dark){{:root:not([data-theme=light]){{{DARK}}}}}\n:root[data-theme=dark]{{{DARK}}}\n{STYLE}"
+    )
+}
+
+/// The embedded fonts.
+pub(super) fn fonts() -> String {
+    let face = |(font, weight): (&[u8], u32)| {
+        format!(
+            "@font-face{{font-family:Inter;font-weight:{weight};src:url(data:font/otf;base64,{})format(\"opentype\")}}\n",
+            STANDARD.encode(font)
+        )
+    };
+    [(REGULAR, 400), (SEMIBOLD, 700)].map(face).concat()
+}
 
 /// The page.
 pub(super) fn page(document: &Document, charts: &[Chart]) -> String {
@@ -23,13 +47,8 @@ pub(super) fn page(document: &Document, charts: &[Chart]) -> String {
         "<title>{}</title>\n<style>\n",
         escape(&document.title)
     ));
-    for (font, weight) in [(REGULAR, 400), (SEMIBOLD, 700)] {
-        out.push_str(&format!(
-            "@font-face{{font-family:Inter;font-weight:{weight};src:url(data:font/otf;base64,{})format(\"opentype\")}}\n",
-            STANDARD.encode(font)
-        ));
-    }
-    out.push_str(STYLE);
+    out.push_str(&fonts());
+    out.push_str(&style());
     out.push_str("</style>\n</head>\n<body>\n");
     let warning = document
         .warning
@@ -73,8 +92,15 @@ fn cards(out: &mut String, cards: &[Card]) {
 
 fn section(out: &mut String, section: &Section, charts: &[Chart], warning: &str) {
     out.push_str(&format!("<section>\n<h2>{}</h2>\n", escape(&section.title)));
-    for block in &section.blocks {
+    blocks(out, &section.blocks, charts, warning);
+    out.push_str("</section>\n");
+}
+
+/// What stands in a section.
+pub(super) fn blocks(out: &mut String, blocks: &[Block], charts: &[Chart], warning: &str) {
+    for block in blocks {
         match block {
+            Block::Heading(text) => out.push_str(&format!("<h3>{}</h3>\n", escape(text))),
             Block::Text(text) => out.push_str(&format!("<p>{}</p>\n", escape(text))),
             Block::Facts(facts) => {
                 out.push_str("<dl class=\"facts\">\n");
@@ -91,9 +117,10 @@ fn section(out: &mut String, section: &Section, charts: &[Chart], warning: &str)
             Block::Chart(name, note) => {
                 if let Some(chart) = charts.iter().find(|chart| chart.name == *name) {
                     out.push_str(&format!(
-                        "<figure>\n<div class=\"chart\" tabindex=\"0\">\n{}</div>\n<figcaption>{}</figcaption>\n</figure>\n",
+                        "<figure>\n<div class=\"chart\" tabindex=\"0\">\n{}</div>\n<figcaption>{}{}</figcaption>\n</figure>\n",
                         inline(&chart.svg),
-                        escape(note)
+                        escape(note),
+                        data_link(chart)
                     ));
                 }
             }
@@ -102,6 +129,7 @@ fn section(out: &mut String, section: &Section, charts: &[Chart], warning: &str)
                 escape(title),
                 escape(text.trim_end())
             )),
+            Block::Answers(answers) => answers.iter().for_each(|one| answer(out, one)),
             Block::Files(files) => {
                 let links: Vec<String> = files
                     .iter()
@@ -113,7 +141,33 @@ fn section(out: &mut String, section: &Section, charts: &[Chart], warning: &str)
             }
         }
     }
-    out.push_str("</section>\n");
+}
+
+fn answer(out: &mut String, answer: &Answer) {
+    out.push_str(&format!(
+        "<article class=\"answer\">\n<h3><b>{}</b> {}</h3>\n<p>{}</p>\n<dl>\n",
+        escape(&answer.name),
+        escape(&answer.question),
+        escape(&answer.sentence)
+    ));
+    if let Some(ours) = &answer.ours {
+        out.push_str(&format!("<dt>Here</dt><dd>{}</dd>\n", escape(ours)));
+    }
+    out.push_str(&format!(
+        "<dt>The paper</dt><dd>{}</dd>\n</dl>\n</article>\n",
+        escape(&answer.paper)
+    ));
+}
+
+/// The link to what a chart shows, as a file in the link itself.
+fn data_link(chart: &Chart) -> String {
+    chart.data.as_ref().map_or_else(String::new, |data| {
+        format!(
+            " <a class=\"data\" download=\"{}.csv\" href=\"data:text/csv;charset=utf-8;base64,{}\">Data (CSV)</a>",
+            escape(&chart.name),
+            STANDARD.encode(data)
+        )
+    })
 }
 
 fn table(out: &mut String, table: &Table, warning: &str) {
@@ -122,6 +176,14 @@ fn table(out: &mut String, table: &Table, warning: &str) {
             " class=\"number\""
         } else {
             ""
+        }
+    };
+    // Sentences may wrap; names and numbers may not.
+    let cell_class = |column: usize, cell: &str| {
+        if cell.chars().count() > MAX_LINE {
+            " class=\"long\""
+        } else {
+            class(column)
         }
     };
     out.push_str("<div class=\"table\" tabindex=\"0\">\n<table>\n");
@@ -147,7 +209,7 @@ fn table(out: &mut String, table: &Table, warning: &str) {
             };
             out.push_str(&format!(
                 "<{open}{}>{}</{close}>",
-                class(column),
+                cell_class(column, cell),
                 escape(cell)
             ));
         }
@@ -156,7 +218,17 @@ fn table(out: &mut String, table: &Table, warning: &str) {
     out.push_str("</tbody>\n</table>\n</div>\n");
 }
 
-/// An SVG file as part of a page, where it needs no name space.
+/// An SVG file as part of a page: it needs no name space there, gets its font from the page, and leaves out what is so anyway.
 fn inline(svg: &str) -> String {
-    svg.replacen(" xmlns=\"http://www.w3.org/2000/svg\"", "", 1)
+    let font = format!(" font-family=\"{}\"", FAMILY.replace('\'', "&apos;"));
+    let mut inline = svg.replacen(" xmlns=\"http://www.w3.org/2000/svg\"", "", 1);
+    for given in [
+        font.as_str(),
+        " opacity=\"1\"",
+        " stroke=\"none\"",
+        " text-anchor=\"start\"",
+    ] {
+        inline = inline.replace(given, "");
+    }
+    inline
 }

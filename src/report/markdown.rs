@@ -3,8 +3,29 @@
 use super::Chart;
 use super::document::{Block, Document, Table};
 
-/// The page; charts are links to the files beside it.
+/// Where a page's charts and their data lie.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Files {
+    /// Folder of the charts, closed by a slash, or nothing.
+    pub charts: &'static str,
+    /// Extension of the charts.
+    pub extension: &'static str,
+    /// Folder of the charts' data, closed by a slash.
+    pub data: &'static str,
+}
+
+/// The page; charts are links to the SVG files beside it.
 pub(super) fn page(document: &Document, charts: &[Chart]) -> String {
+    let files = Files {
+        charts: "",
+        extension: "svg",
+        data: "",
+    };
+    page_with(document, charts, files)
+}
+
+/// The page; charts are links to files.
+pub(super) fn page_with(document: &Document, charts: &[Chart], files: Files) -> String {
     let mut out = format!(
         "# {}\n\n{}\n\n",
         escape(&document.title),
@@ -40,6 +61,7 @@ pub(super) fn page(document: &Document, charts: &[Chart]) -> String {
         out.push_str(&format!("## {}\n\n", escape(&section.title)));
         for block in &section.blocks {
             match block {
+                Block::Heading(text) => out.push_str(&format!("### {}\n\n", escape(text))),
                 Block::Text(text) => out.push_str(&format!("{}\n\n", escape(text))),
                 Block::Facts(facts) => {
                     for (name, value) in facts {
@@ -53,11 +75,32 @@ pub(super) fn page(document: &Document, charts: &[Chart]) -> String {
                 }
                 Block::Chart(name, note) => {
                     if let Some(chart) = charts.iter().find(|chart| chart.name == *name) {
+                        let Files {
+                            charts, extension, ..
+                        } = files;
                         out.push_str(&format!(
-                            "![{}]({name}.svg)\n\n{}\n\n",
+                            "![{}]({charts}{name}.{extension})\n\n{}",
                             escape(&chart.title),
                             escape(note)
                         ));
+                        if chart.data.is_some() && !files.data.is_empty() {
+                            out.push_str(&format!(" [Data (CSV)]({}{name}.csv)", files.data));
+                        }
+                        out.push_str("\n\n");
+                    }
+                }
+                Block::Answers(answers) => {
+                    for answer in answers {
+                        out.push_str(&format!(
+                            "**{}: {}** {}\n\n",
+                            escape(&answer.name),
+                            escape(&answer.question),
+                            escape(&answer.sentence)
+                        ));
+                        if let Some(ours) = &answer.ours {
+                            out.push_str(&format!("- Here: {}\n", escape(ours)));
+                        }
+                        out.push_str(&format!("- The paper: {}\n\n", escape(&answer.paper)));
                     }
                 }
                 Block::Files(files) => {

@@ -16,6 +16,7 @@ mod render;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod sample;
+pub mod site;
 mod study;
 mod style;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! One drawing as SVG and as PNG.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use base64::Engine;
@@ -16,11 +17,15 @@ const SHRINK: usize = 2;
 /// What can be drawn on any backend.
 pub(super) trait Drawing {
     /// Name of the files, without extension.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> Cow<'static, str>;
     /// What the drawing shows, for those who do not see it.
     fn title(&self) -> String;
     /// Width and height, px.
     fn size(&self) -> (f64, f64);
+    /// What is drawn, as CSV, where readers shall have it.
+    fn data(&self) -> Option<String> {
+        None
+    }
     /// Draws on an empty canvas of that size.
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> Result<(), DrawError>;
 }
@@ -29,19 +34,21 @@ pub(super) trait Drawing {
 #[derive(Clone, Debug)]
 pub struct Chart {
     /// Name of the files, without extension.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What it shows, in one line.
     pub title: String,
     /// The file `<name>.svg`; text is text.
     pub svg: String,
     /// The file `<name>.png`.
     pub png: Vec<u8>,
+    /// What is drawn, as CSV.
+    pub data: Option<String>,
 }
 
 /// Draws both files.
 pub(super) fn render(drawing: &impl Drawing) -> Result<Chart, ReportError> {
     fonts()?;
-    let chart = || drawing.name().to_owned();
+    let chart = || drawing.name().into_owned();
     let failed = |error: DrawError| ReportError::Draw {
         chart: chart(),
         message: error.0,
@@ -51,6 +58,7 @@ pub(super) fn render(drawing: &impl Drawing) -> Result<Chart, ReportError> {
         title: drawing.title(),
         svg: svg(drawing).map_err(failed)?,
         png: png(drawing, failed)?,
+        data: drawing.data(),
     })
 }
 
@@ -138,7 +146,7 @@ fn png(
         &shrink(&pixels, width, height),
     )
     .map_err(|source| ReportError::Png {
-        chart: drawing.name().to_owned(),
+        chart: drawing.name().into_owned(),
         source,
     })
 }

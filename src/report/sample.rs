@@ -7,9 +7,9 @@ use polyapprox::{Function, Interval};
 use super::{ActivationPlot, PlanRow, RunReport, Sample};
 use crate::model::PreActivation;
 use crate::results::{
-    Accuracies, ActivationSummary, AgreementSummary, DataDigest, EncryptionSummary, EpochRow,
-    Evaluation, LayerRow, Machine, Manifest, Memory, NetworkSummary, PredictionTable, Predictions,
-    Program, StageRecord, Summary, Timing,
+    Accuracies, ActivationSummary, AgreementSummary, Compared, ComparedBits, DataDigest,
+    EncryptionSummary, EpochRow, Evaluation, LayerRow, Machine, Manifest, Memory, NetworkSummary,
+    Prediction, PredictionTable, Predictions, Program, StageRecord, Summary, Timing,
 };
 use crate::spec::Shape;
 
@@ -72,6 +72,7 @@ pub(super) fn run(images: usize) -> RunReport {
         timing: Timing {
             train_s: Some(912.3),
             keygen_s: Some(0.0412),
+            setup_s: Some(0.31),
             encrypt_s: Some(8.31),
             evaluate_s: Some(36.74),
             decrypt_s: Some(0.92),
@@ -86,6 +87,12 @@ pub(super) fn run(images: usize) -> RunReport {
         memory: Memory {
             peak_rss_bytes: Some(5_234_491_392),
         },
+        prediction: Some(Prediction {
+            evaluate_s: Compared::new(41.2, 36.74),
+            precision_bits: ComparedBits::of_errors(3.7e-4, 3.5e-4),
+            error_bound_bits: ComparedBits::of_errors(4.1e-3, 1.6e-3),
+            peak_bytes: Some(Compared::new(4.9e9, 5_234_491_392.0)),
+        }),
     };
     RunReport {
         summary,
@@ -213,6 +220,7 @@ fn layers() -> Vec<LayerRow> {
                 scale_bits: 36.0,
                 precision_bits,
                 seconds,
+                predicted_seconds: Some(1.1 * seconds),
                 bytes: (ciphertexts * limbs * 131_072) as u64,
             }
         };

@@ -4,8 +4,8 @@ use super::sample::run;
 use super::*;
 use crate::results::Accuracies;
 
-fn names(charts: &[Chart]) -> Vec<&'static str> {
-    charts.iter().map(|chart| chart.name).collect()
+fn names(charts: &[Chart]) -> Vec<&str> {
+    charts.iter().map(|chart| &*chart.name).collect()
 }
 
 fn html(report: &RunReport) -> String {

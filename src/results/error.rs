@@ -35,6 +35,14 @@ pub enum ResultsError {
         /// Where and why.
         source: serde_json::Error,
     },
+    /// Not TOML.
+    #[error("{}: not TOML: {source}", path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: toml::de::Error,
+    },
     /// Not a table of this format at all, or one that cannot be made.
     #[error("{}: not a readable {format} table: {message}", path.display())]
     Table {

@@ -86,6 +86,22 @@ impl<'a> Frame<'a> {
         self.data.column(name).is_ok()
     }
 
+    /// The names of the columns, in order.
+    pub fn names(&self) -> Vec<String> {
+        self.data
+            .get_column_names()
+            .into_iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    /// The cells of a text column.
+    pub fn texts(&self, name: &str) -> Result<Vec<Option<String>>, ResultsError> {
+        let column = self.column(name)?;
+        let cells = column.str().map_err(|_| self.wrong_type(column, "text"))?;
+        Ok(cells.iter().map(|cell| cell.map(str::to_owned)).collect())
+    }
+
     /// The cells of a text column, each parsed.
     pub fn parsed<T: FromStr>(&self, name: &str) -> Result<Vec<T>, ResultsError> {
         let column = self.column(name)?;

@@ -90,12 +90,60 @@ impl Grid {
         self
     }
 
+    /// Reads a CSV file with a header; every cell is text, or empty.
+    ///
+    /// # Errors
+    /// [`ResultsError::Io`] when the file cannot be read, [`ResultsError::Table`] when it is not such a table.
+    pub fn read_csv(path: &Path) -> Result<Self, ResultsError> {
+        let frame = Frame::read_csv(path)?;
+        let mut grid = Self::new();
+        for name in frame.names() {
+            let cells = frame.texts(&name)?;
+            grid.push(
+                name,
+                cells
+                    .into_iter()
+                    .map(|cell| cell.map_or(Cell::Empty, Cell::Text)),
+            );
+        }
+        Ok(grid)
+    }
+
+    /// The text of a cell; none where there is no such column or row, or the cell is empty.
+    pub fn text(&self, column: &str, row: usize) -> Option<&str> {
+        let (_, cells) = self.columns.iter().find(|(name, _)| name == column)?;
+        match cells.get(row) {
+            Some(Cell::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Writes the table as CSV, with a header.
     ///
     /// # Errors
     /// [`ResultsError::Io`] when the file cannot be written, [`ResultsError::Table`] when columns differ in length or name.
     pub fn write_csv(&self, path: &Path) -> Result<(), ResultsError> {
         Frame::new(path, self.series())?.write_csv()
+    }
+
+    /// The table as CSV, with a header.
+    pub fn csv(&self) -> String {
+        let quoted = |cell: String| match cell.contains([',', '"', '\n', '\r']) {
+            true => format!("\"{}\"", cell.replace('"', "\"\"")),
+            false => cell,
+        };
+        let names = self.columns.iter().map(|(name, _)| quoted(name.clone()));
+        let mut text = names.collect::<Vec<_>>().join(",");
+        text.push('\n');
+        for row in 0..self.rows() {
+            let cells = self
+                .columns
+                .iter()
+                .map(|(_, cells)| quoted(cells.get(row).map_or_else(String::new, Cell::plain)));
+            text.push_str(&cells.collect::<Vec<_>>().join(","));
+            text.push('\n');
+        }
+        text
     }
 
     /// Writes the table as Parquet, with a type for each column.
@@ -240,6 +288,10 @@ mod tests {
             std::fs::read_to_string(&csv).unwrap(),
             "degree,mixed,name,on\n2,2.0,\"a|b,\"\"c\"\"\",true\n3,0.5,,\n"
         );
+        let back = Grid::read_csv(&csv).unwrap();
+        assert_eq!(back.rows(), 2);
+        assert_eq!(back.text("name", 0), Some("a|b,\"c\""));
+        assert_eq!((back.text("name", 1), back.text("none", 0)), (None, None));
         let read = Frame::read_parquet(&parquet).unwrap();
         assert!(read.has("mixed") && !read.has("nothing"));
         assert_eq!(

@@ -9,6 +9,8 @@ mod json;
 mod machine;
 mod manifest;
 mod predictions;
+mod record;
+mod statistics;
 mod summary;
 
 pub mod agreement;
@@ -20,4 +22,6 @@ pub use json::{read_json, write_json};
 pub use machine::Machine;
 pub use manifest::{DataDigest, Manifest, Program, StageRecord, utc};
 pub use predictions::{PredictionColumn, PredictionTable};
+pub use record::{EncryptionRecord, RunRecord, SummaryRecord};
+pub use statistics::{mean_interval, median};
 pub use summary::*;

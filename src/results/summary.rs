@@ -24,6 +24,9 @@ pub struct Summary {
     pub timing: Timing,
     /// Memory.
     pub memory: Memory,
+    /// What the planner foretold and what came; absent where nothing was encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prediction: Option<Prediction>,
 }
 
 /// The activation of a run.
@@ -163,6 +166,9 @@ pub struct Timing {
     /// Key generation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keygen_s: Option<f64>,
+    /// The server's memory taken from the system, once, before the first upload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setup_s: Option<f64>,
     /// Encryption of all batches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encrypt_s: Option<f64>,
@@ -198,6 +204,70 @@ pub struct Memory {
     /// Largest resident set of the process, bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_rss_bytes: Option<u64>,
+}
+
+/// The planner's predictions of the encrypted evaluation, each with what was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The server's evaluation of all batches, seconds.
+    pub evaluate_s: Compared,
+    /// Precision of the logits, -log2 of the root mean square of what the noise changes: decrypted logits against the integer circuit's, over
+    /// the encrypted images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precision_bits: Option<ComparedBits>,
+    /// -log2 of the largest error of any logit: the bound, and the largest over the encrypted images. The difference is what the bound has to
+    /// spare.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_bound_bits: Option<ComparedBits>,
+    /// Most memory, bytes: of the server's values and key, and of the whole process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_bytes: Option<Compared>,
+}
+
+/// A prediction and its measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Compared {
+    /// Before.
+    pub predicted: f64,
+    /// After.
+    pub measured: f64,
+    /// measured / predicted.
+    pub ratio: f64,
+}
+
+/// A prediction in bits and its measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ComparedBits {
+    /// Before.
+    pub predicted: f64,
+    /// After.
+    pub measured: f64,
+    /// measured - predicted.
+    pub difference: f64,
+}
+
+impl Compared {
+    /// Puts a measurement beside its prediction.
+    pub fn new(predicted: f64, measured: f64) -> Self {
+        Self {
+            predicted,
+            measured,
+            ratio: measured / predicted,
+        }
+    }
+}
+
+impl ComparedBits {
+    /// Puts errors beside each other as bits; nothing where one of them is no positive number.
+    pub fn of_errors(predicted: f64, measured: f64) -> Option<Self> {
+        let (predicted, measured) = (-predicted.log2(), -measured.log2());
+        let difference = measured - predicted;
+        difference.is_finite().then_some(Self {
+            predicted,
+            measured,
+            difference,
+        })
+    }
 }
 
 /// One row of `epochs.csv`.
@@ -242,6 +312,9 @@ pub struct LayerRow {
     pub precision_bits: f64,
     /// Wall-clock seconds over all batches.
     pub seconds: f64,
+    /// What the planner predicted them to be; absent in tables from before it was kept.
+    #[serde(default)]
+    pub predicted_seconds: Option<f64>,
     /// Bytes that leave the layer, one batch.
     pub bytes: u64,
 }

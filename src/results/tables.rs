@@ -98,7 +98,7 @@ pub fn read_epochs(path: &Path) -> Result<Vec<EpochRow>, ResultsError> {
 /// # Errors
 /// [`ResultsError::Io`] when the file cannot be written.
 pub fn write_layers(path: &Path, rows: &[LayerRow]) -> Result<(), ResultsError> {
-    let columns = vec![
+    let mut columns = vec![
         column!(rows, index, |value| value as u64),
         column!(rows, name),
         column!(rows, kind),
@@ -110,6 +110,10 @@ pub fn write_layers(path: &Path, rows: &[LayerRow]) -> Result<(), ResultsError> 
         column!(rows, seconds),
         column!(rows, bytes),
     ];
+    // Rows from before predictions were kept have none.
+    if rows.iter().all(|row| row.predicted_seconds.is_some()) {
+        columns.push(column!(rows, predicted_seconds));
+    }
     Frame::new(path, columns)?.write_csv()
 }
 
@@ -131,6 +135,15 @@ pub fn read_layers(path: &Path) -> Result<Vec<LayerRow>, ResultsError> {
     );
     let [scale_bits, precision_bits, seconds] =
         numbers(&frame, ["scale_bits", "precision_bits", "seconds"])?;
+    // Tables of earlier versions have no such column.
+    let predicted_seconds = match frame.has("predicted_seconds") {
+        true => frame
+            .parsed("predicted_seconds")?
+            .into_iter()
+            .map(Some)
+            .collect(),
+        false => vec![None; seconds.len()],
+    };
     Ok(names
         .into_iter()
         .zip(kinds)
@@ -145,6 +158,7 @@ pub fn read_layers(path: &Path) -> Result<Vec<LayerRow>, ResultsError> {
             scale_bits: scale_bits[row],
             precision_bits: precision_bits[row],
             seconds: seconds[row],
+            predicted_seconds: predicted_seconds[row],
             bytes: bytes[row],
         })
         .collect())

@@ -126,13 +126,6 @@ pub enum LayerSpec {
         /// Step between windows.
         stride: usize,
     },
-    /// Maximum pooling: in the clear only, refused with any encrypted backend.
-    MaxPool {
-        /// Rows and columns of the window.
-        size: usize,
-        /// Step between windows.
-        stride: usize,
-    },
     /// Fully connected layer; flattens `[channels, height, width]` first where needed.
     Dense {
         /// Output features.
@@ -242,7 +235,7 @@ pub enum BackendName {
 pub struct EncryptionSpec {
     /// The engine.
     pub backend: BackendName,
-    /// Classical security in bits; 128 is the only value with a table.
+    /// Classical security in bits: 128, 192 or 256.
     pub security_bits: u32,
     /// How many test images are really encrypted (at most all of them).
     pub images: usize,

@@ -147,7 +147,7 @@ fn order(layer: LayerSpec, before: &[Placed]) -> Result<(), Misplaced> {
                 "put it right after a conv, pooling or dense layer",
             ));
         }
-        LayerSpec::Conv { .. } | LayerSpec::AvgPool { .. } | LayerSpec::MaxPool { .. }
+        LayerSpec::Conv { .. } | LayerSpec::AvgPool { .. }
             if before
                 .iter()
                 .any(|placed| matches!(placed.layer, LayerSpec::Dense { .. })) =>
@@ -171,9 +171,7 @@ fn output(layer: LayerSpec, from: Shape) -> Result<Shape, Misplaced> {
             padding,
         } => windows(from, "kernel", kernel, stride, padding)
             .map(|shape| Shape { channels, ..shape })?,
-        LayerSpec::AvgPool { size, stride } | LayerSpec::MaxPool { size, stride } => {
-            windows(from, "window", size, stride, 0)?
-        }
+        LayerSpec::AvgPool { size, stride } => windows(from, "window", size, stride, 0)?,
         LayerSpec::Dense { units } => Shape {
             channels: units,
             height: 1,

@@ -208,7 +208,7 @@ fn keys(layer: &LayerSpec) -> String {
                 "type = \"{kind}\", channels = {channels}, kernel = {kernel}, stride = {stride}, padding = {padding}"
             )
         }
-        LayerSpec::AvgPool { size, stride } | LayerSpec::MaxPool { size, stride } => {
+        LayerSpec::AvgPool { size, stride } => {
             format!("type = \"{kind}\", size = {size}, stride = {stride}")
         }
         LayerSpec::Dense { units } => format!("type = \"{kind}\", units = {units}"),

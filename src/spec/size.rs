@@ -10,7 +10,6 @@ impl LayerSpec {
             Self::BatchNorm => "batch-norm",
             Self::Activation => "activation",
             Self::AvgPool { .. } => "avg-pool",
-            Self::MaxPool { .. } => "max-pool",
             Self::Dense { .. } => "dense",
         }
     }
@@ -31,7 +30,7 @@ impl LayerSpec {
             Self::Dense { units } => product(&[units, input.channels, input.height, input.width])
                 .saturating_add(units as u64),
             Self::BatchNorm => product(&[2, input.channels]),
-            Self::Activation | Self::AvgPool { .. } | Self::MaxPool { .. } => 0,
+            Self::Activation | Self::AvgPool { .. } => 0,
         }
     }
 
@@ -42,7 +41,7 @@ impl LayerSpec {
             Self::Conv { kernel, .. } => positions * (input.channels * kernel * kernel) as u64,
             Self::Dense { .. } => positions * input.len() as u64,
             Self::AvgPool { size, .. } => positions * (size * size) as u64,
-            Self::BatchNorm | Self::Activation | Self::MaxPool { .. } => 0,
+            Self::BatchNorm | Self::Activation => 0,
         }
     }
 }

@@ -1,4 +1,13 @@
-//! The instruction sets that inner loops are compiled for, chosen at run time.
+//! The instruction sets that inner loops are compiled for, chosen at run time: the widest that the
+//! machine has, or a narrower one named by the environment variable `CKKS_ISA`. (The transforms are
+//! a library's, which makes a choice of its own.)
+
+use std::sync::OnceLock;
+
+/// Names the widest instruction set to use: `portable`, `avx2`, `avx512` or `avx512ifma`. For
+/// comparing them; results are the same bits. Anything else is as if it were not set, as is what
+/// the machine does not have: see [`instruction_set`].
+const VARIABLE: &str = "CKKS_ISA";
 
 /// An instruction set that this machine has. There is no way to make one that it has not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +28,37 @@ pub(crate) enum Kind {
     Avx512Ifma,
 }
 
+/// The instruction set of the engine's inner loops in this process: `portable`, `avx2`, `avx512` or
+/// `avx512ifma`. The widest that the machine has, unless the environment variable `CKKS_ISA` named a
+/// narrower one when it was first asked for.
+pub fn instruction_set() -> &'static str {
+    Isa::detect().name()
+}
+
 impl Isa {
-    /// The widest one.
+    /// The widest one, or the one that [`VARIABLE`] names.
     pub fn detect() -> Self {
-        let widest = Self::available().last();
-        widest.unwrap_or(Self(Kind::Portable))
+        static CHOICE: OnceLock<Isa> = OnceLock::new();
+        *CHOICE.get_or_init(|| Self::named(std::env::var(VARIABLE).ok().as_deref()))
+    }
+
+    /// The one of that name; the widest where the machine has none of that name.
+    fn named(name: Option<&str>) -> Self {
+        let asked = Self::available().find(|isa| Some(isa.name()) == name);
+        let widest = || Self::available().last();
+        asked.or_else(widest).unwrap_or(Self(Kind::Portable))
+    }
+
+    fn name(self) -> &'static str {
+        match self.0 {
+            Kind::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Ifma => "avx512ifma",
+        }
     }
 
     /// All of them, narrowest first.
@@ -90,3 +125,21 @@ macro_rules! per_isa {
 }
 
 pub(crate) use per_isa;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_instruction_set_is_found_by_its_name_and_nothing_else_is() {
+        let mut widest = None;
+        for isa in Isa::available() {
+            assert_eq!(Isa::named(Some(isa.name())), isa);
+            widest = Some(isa);
+        }
+        for unknown in [None, Some(""), Some("AVX2"), Some("avx1024")] {
+            assert_eq!(Some(Isa::named(unknown)), widest);
+        }
+        assert_eq!(Isa::named(Some("portable")).kind(), Kind::Portable);
+    }
+}

@@ -30,6 +30,8 @@ mod machine;
 mod memory;
 mod modulus;
 mod noise;
+#[cfg(test)]
+mod oracle;
 mod params;
 mod pointwise;
 mod polynomial;
@@ -43,6 +45,7 @@ mod wire;
 
 pub use error::{Error, Result};
 pub use evaluator::{Evaluator, FusedInput, FusedStep, Gathered};
+pub use isa::instruction_set;
 pub use keys::{EvaluationKey, SecretKey};
 pub use linear::{
     Convolution, Group, LinearMap, LinearMapError, MAX_ABS_ROW_SUM, PADDING, PreparedMap,
@@ -54,6 +57,6 @@ pub use params::{Parameters, ParametersLiteral, Ring};
 pub use polynomial::{
     MAX_DEGREE, MonicPolynomial, PolynomialError, evaluate_polynomial, polynomial_depth,
 };
-pub use security::{SECURITY_BITS, SECURITY_SOURCE, max_log_qp};
+pub use security::{SECURITY_BITS, SECURITY_LEVELS, SECURITY_SOURCE, max_log_qp};
 pub use set::{CiphertextSet, SeededPart, SeededSet};
 pub use wire::WireError;

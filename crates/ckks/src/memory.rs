@@ -90,6 +90,20 @@ impl Segment {
         })
     }
 
+    /// Writes to every page of a segment of which nothing is in use yet, on all threads.
+    fn touch(&mut self) {
+        const PAGE_BLOCKS: usize = 4096 / BLOCK_BYTES;
+        // SAFETY: the segment's whole range, of which nothing was handed out.
+        let all = unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.blocks) };
+        all.par_chunks_mut(PAGE / BLOCK_BYTES).for_each(|page| {
+            for block in page.iter_mut().step_by(PAGE_BLOCKS) {
+                // SAFETY: a valid reference. Volatile, because zeros over zeros could be left out.
+                unsafe { std::ptr::from_mut(&mut block.0[0]).write_volatile(0) };
+            }
+        });
+        self.touched = self.blocks;
+    }
+
     /// The first free range that is long enough.
     fn take(&mut self, blocks: usize) -> Option<NonNull<Block>> {
         let (&first, &length) = self.free.iter().find(|(_, length)| **length >= blocks)?;
@@ -172,6 +186,22 @@ impl Arena {
             let layout = Layout::array::<Block>(blocks).unwrap_or(Layout::new::<Block>());
             handle_alloc_error(layout)
         })
+    }
+
+    /// Takes memory from the system before it is needed, until there are so many blocks in all. Where the system has not so much,
+    /// nothing happens: it is asked again when the memory is needed.
+    pub fn reserve(&self, blocks: usize) {
+        let touched = |segment: &Segment| segment.touched;
+        let there: usize = self.state().segments.iter().map(touched).sum();
+        let missing = blocks.saturating_sub(there);
+        let Some(mut segment) = (missing > 0).then(|| Segment::new(missing)).flatten() else {
+            return;
+        };
+        segment.touch();
+        let mut state = self.state();
+        state.segments.push(segment);
+        // as if it had been in use: what is kept is bounded by that
+        state.peak = state.peak.max(blocks);
     }
 
     /// Gives all memory that is not in use back to the system.
@@ -310,6 +340,28 @@ mod tests {
         let arena = Arc::new(Arena::default());
         let first = arena.take(100).as_ptr();
         assert_eq!(arena.take(200).as_ptr(), first);
+    }
+
+    #[test]
+    fn what_is_reserved_is_used_and_kept() {
+        let arena = Arc::new(Arena::default());
+        let blocks = 3 * FIRST_SEGMENT / BLOCK_BYTES;
+        arena.reserve(blocks);
+        arena.reserve(blocks / 2);
+        assert_eq!(arena.state().segments.len(), 1);
+        let start = arena.state().segments[0].start;
+        let buffer = arena.take(blocks);
+        assert_eq!(buffer.as_ptr(), start.as_ptr().cast_const());
+        assert!(
+            buffer
+                .iter()
+                .all(|block| block.0 == [0; crate::residues::BLOCK])
+        );
+        drop(buffer);
+        drop(arena.take(1));
+        assert_eq!(arena.state().segments.len(), 1);
+        arena.reserve(usize::MAX / 2);
+        assert_eq!(arena.state().segments.len(), 1);
     }
 
     #[test]

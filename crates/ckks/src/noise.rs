@@ -155,6 +155,19 @@ impl NoiseModel {
         (self.slot_gain() * ROUNDING * powers.sum::<f64>()).sqrt()
     }
 
+    /// [`rescale`](Self::rescale), and as large as it has to be counted where tails matter: those of
+    /// higher powers of the secret are longer than a product's, so from three components on it is
+    /// the worst slot's over what a product's tails add in that slot.
+    pub fn rescale_with_tails(&self, components: usize) -> (f64, f64) {
+        let typical = self.rescale(components);
+        let largest = if components > 2 {
+            self.rescale_worst_slot(components) / self.worst_slot_factor()
+        } else {
+            typical
+        };
+        (typical, largest)
+    }
+
     /// How much larger than its standard deviation rounding noise is expected to be in the worst
     /// slot of a key: the root of the largest `|s|^2` over its mean, `sqrt(ln slots)` (standard) or
     /// `sqrt(2 ln slots)`.

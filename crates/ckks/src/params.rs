@@ -10,7 +10,7 @@ use crate::memory::Arena;
 use crate::modulus::Modulus;
 use crate::primes::primes_below;
 use crate::residues::BLOCK;
-use crate::security::{SECURITY_BITS, SECURITY_SOURCE, max_log_qp};
+use crate::security::{SECURITY_BITS, SECURITY_SOURCE, level_of, max_log_qp};
 use crate::transform::Transform;
 
 /// Sizes of primes that can be asked for: above 50 bits the transforms are silently wrong on some
@@ -160,7 +160,7 @@ impl Parameters {
 
     fn check_security(&self) -> Result<()> {
         let (log_qp, log_n) = (self.log_qp(), self.0.literal.log_n);
-        let maximum = max_log_qp(log_n).unwrap_or(0.0);
+        let maximum = max_log_qp(SECURITY_BITS, log_n).unwrap_or(0.0);
         if log_qp <= maximum {
             return Ok(());
         }
@@ -242,10 +242,13 @@ impl Parameters {
         residue * components * self.ring_degree()
     }
 
-    /// Classical security in bits by [`security_source`](Self::security_source); 0 for a set made
-    /// for tests.
+    /// Classical security in bits by [`security_source`](Self::security_source): the highest level of the table that this set meets,
+    /// [`SECURITY_BITS`] at least; 0 for a set made for tests.
     pub fn security_bits(&self) -> u32 {
-        if self.0.insecure { 0 } else { SECURITY_BITS }
+        if self.0.insecure {
+            return 0;
+        }
+        level_of(self.log_qp(), self.0.literal.log_n).unwrap_or(0)
     }
 
     /// Where the security figure comes from.

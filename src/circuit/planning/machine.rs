@@ -88,13 +88,7 @@ impl Planner<'_> {
     fn divided(&self, v: Outline, noise: &Noise, components: usize) -> Outline {
         let prime = self.prime(v.level, v.scale);
         let noise = self.model().map_or(Noise::default(), |model| {
-            let typical = model.rescale(components);
-            // The tails of higher powers of the secret are longer than those of a product: the worst slot's count.
-            let largest = if components > 2 {
-                model.rescale_worst_slot(components) / model.worst_slot_factor()
-            } else {
-                typical
-            };
+            let (typical, largest) = model.rescale_with_tails(components);
             noise.times(prime.recip()).and_keyed(typical, largest)
         });
         let Outline {
@@ -174,7 +168,7 @@ impl Machine for Planner<'_> {
     ) -> Result<Outline, CircuitError> {
         same_features("linear", v.features, map.inputs())?;
         let facts = self.facts.of(map);
-        self.spend(|cost| cost.linear(&facts, v.level + 1, v.components));
+        self.spend(|cost| cost.linear(&facts, v.features, v.level + 1, v.components));
         let spread = facts.row_sum / weight_scale;
         // The simulator has to hold what ciphertexts do.
         if (v.bound * v.scale * facts.row_sum).log2() > f64::from(LIMIT_BITS) - 0.5 {

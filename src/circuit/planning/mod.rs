@@ -121,6 +121,11 @@ impl<'a> Planner<'a> {
         self.peak.set(self.used.get());
     }
 
+    /// Counts that a value is read from memory or written there. Operations that run together leave what lies between them in the cache.
+    pub fn cross_memory(&self, value: &Outline) {
+        self.spend(|cost| cost.stream(value.features, value.level + 1, value.components));
+    }
+
     /// Seconds of one core since [`Self::begin`].
     pub fn seconds(&self) -> f64 {
         self.nanoseconds.get() * 1e-9

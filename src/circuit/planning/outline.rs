@@ -111,10 +111,15 @@ impl Tails {
         }
     }
 
+    /// The largest noise to expect where it has these standard deviations.
+    pub fn reach(self, plain: f64, keyed: f64) -> f64 {
+        self.plain * plain + self.keyed * keyed
+    }
+
     /// The largest noise to expect anywhere.
     pub fn bound(self, noise: &Noise) -> f64 {
-        let of = |(plain, keyed): (&f64, &f64)| self.plain * plain + self.keyed * keyed;
-        let bounds = noise.plain.iter().zip(&noise.keyed).map(of);
+        let parts = noise.plain.iter().zip(&noise.keyed);
+        let bounds = parts.map(|(plain, keyed)| self.reach(*plain, *keyed));
         bounds.fold(0.0, f64::max)
     }
 }

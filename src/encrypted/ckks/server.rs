@@ -82,6 +82,12 @@ impl Server {
         Ok(bytes)
     }
 
+    /// Takes memory for so many bytes of ciphertexts before the first upload comes.
+    pub fn reserve(&self, bytes: u64) {
+        self.evaluator
+            .reserve(usize::try_from(bytes).unwrap_or(usize::MAX));
+    }
+
     /// How often an evaluation tells of a layer.
     pub fn reports(&self) -> usize {
         self.executor().reports()

@@ -6,13 +6,14 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Prospect, Runner};
+use super::{Prospect, Runner, Training};
 use crate::circuit;
 use crate::data::{self, DataDirs};
 use crate::encrypted;
 use crate::pipeline::run::starting_polynomial;
 use crate::pipeline::stages::Keys;
-use crate::pipeline::{PipelineError, RunOptions, Stage, Store, run};
+use crate::pipeline::{CostSource, PipelineError, RunOptions, Stage, Store, run};
+use crate::results::{median, read_json};
 use crate::spec::{BackendName, DatasetSpec, Experiment};
 
 /// Runs points one by one or on several threads, all with one output folder and one store.
@@ -20,6 +21,7 @@ pub struct Local<'a> {
     out: &'a Path,
     data: &'a DataDirs,
     stop: &'a AtomicBool,
+    costs: CostSource,
     attach_log: &'a (dyn Fn(&Path) -> io::Result<()> + Sync),
     /// Every data set is verified once, not once a point.
     digests: Mutex<Vec<(DatasetSpec, u64, [u8; 32])>>,
@@ -31,12 +33,14 @@ impl<'a> Local<'a> {
         out: &'a Path,
         data: &'a DataDirs,
         stop: &'a AtomicBool,
+        costs: CostSource,
         attach_log: &'a (dyn Fn(&Path) -> io::Result<()> + Sync),
     ) -> Self {
         Self {
             out,
             data,
             stop,
+            costs,
             attach_log,
             digests: Mutex::default(),
         }
@@ -54,6 +58,42 @@ impl<'a> Local<'a> {
         let digest = data::verify(&dataset, seed, self.data)?;
         known.push((dataset, seed, digest));
         Ok(digest)
+    }
+
+    /// The work of a training, and how long its epochs took where the store has it.
+    fn training(&self, experiment: &Experiment, stage: Stage, key: &str, cached: bool) -> Training {
+        let dataset = &experiment.dataset;
+        let all = dataset.train.unwrap_or(dataset.name.counts().0);
+        let images = all.saturating_sub(experiment.train.validation);
+        let train = &experiment.train;
+        Training {
+            stage,
+            key: key.to_owned(),
+            like: format!(
+                "{:?} {:?} {:?} {} {}",
+                dataset, experiment.network, train.augment, train.batch, train.threads
+            ),
+            epochs: train.epochs,
+            epoch_macs: experiment.network.macs() as f64 * images as f64,
+            epoch_seconds: if cached {
+                self.epoch_seconds(stage, key)
+            } else {
+                None
+            },
+            cached,
+        }
+    }
+
+    /// Median seconds of the epochs of a stored training.
+    fn epoch_seconds(&self, stage: Stage, key: &str) -> Option<f64> {
+        let store = Store::open(&self.out.join("store")).ok()?;
+        let entry = store.find(stage.as_str(), key).ok()??;
+        let record: serde_json::Value = read_json(&entry.file("train.json")).ok()?;
+        let epochs = record.pointer("/epochs")?.as_array()?.iter();
+        let seconds: Vec<f64> = epochs
+            .filter_map(|epoch| epoch.get("seconds")?.as_f64())
+            .collect();
+        median(&seconds)
     }
 
     /// Whether the store has a stage. A damaged entry is not a finished one; the run says what is wrong with it.
@@ -74,7 +114,7 @@ impl Runner for Local<'_> {
         let encrypts = encrypted::backend(encryption.backend)?.is_some();
         let evaluate_seconds = match encryption.backend {
             BackendName::Ckks => Some(
-                circuit::plan_shape(experiment)?
+                circuit::plan_shape_with(experiment, &self.costs.known(self.out).table)?
                     .evaluate_seconds(encryption.images, encryption.threads),
             ),
             _ => None,
@@ -90,14 +130,23 @@ impl Runner for Local<'_> {
         if encrypts {
             stages.push((Stage::Encrypted, &keys.encrypted));
         }
-        let stages = stages
+        let stages: Vec<(Stage, bool)> = stages
             .into_iter()
             .map(|(stage, key)| Ok((stage, self.has(stage, key)?)))
             .collect::<Result<_, PipelineError>>()?;
+        let trained = std::iter::once((Stage::Train, &keys.train))
+            .chain(keys.original.as_ref().map(|key| (Stage::Original, key)));
+        let trainings = trained
+            .map(|(stage, key)| {
+                let cached = stages.contains(&(stage, true));
+                self.training(experiment, stage, key, cached)
+            })
+            .collect();
         Ok(Prospect {
             run,
             stages,
             evaluate_seconds,
+            trainings,
         })
     }
 
@@ -108,6 +157,7 @@ impl Runner for Local<'_> {
             out: self.out,
             data: self.data,
             force: &[],
+            costs: self.costs,
             stop: self.stop,
         };
         run(experiment, &options, &|path| (self.attach_log)(path)).map(drop)

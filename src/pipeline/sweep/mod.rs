@@ -3,11 +3,13 @@
 //! A point is finished when its run's folder is there, whoever made it; nothing else is remembered but why points failed. The table is
 //! made from the run folders alone, so that a sweep that was killed and started again ends with the same one.
 
+mod forecast;
 mod local;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use forecast::{Forecast, REFERENCE_MACHINE, REFERENCE_RATE, Rate, Training, forecast};
 pub use local::Local;
 
 use std::collections::VecDeque;
@@ -51,6 +53,8 @@ pub struct Prospect {
     pub stages: Vec<(Stage, bool)>,
     /// Predicted seconds of the encrypted evaluation; none where nothing is encrypted.
     pub evaluate_seconds: Option<f64>,
+    /// What it trains: the polynomial network, and the baseline where the spec asks for one.
+    pub trainings: Vec<Training>,
 }
 
 /// How to run a sweep.

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use super::{PointState, PointStatus, run_folder};
-use crate::results::{Cell, Grid, read_json};
+use crate::results::{Cell, Grid, mean_interval, read_json};
 use crate::spec::Value;
 
 /// Columns from `summary.json`: name, place in the file, and whether people want it in the readable table.
@@ -100,12 +100,6 @@ const SEED: &str = "seed";
 
 /// The longest value of a key in the readable table.
 const MAX_TEXT: usize = 40;
-
-/// 97.5 % quantiles of Student's t with 1, 2, ... degrees of freedom; the normal one beyond.
-const STUDENT: [f64; 20] = [
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
-    2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
-];
 
 /// The points with what their runs left.
 pub(super) struct Rows<'s, 'a> {
@@ -249,7 +243,7 @@ impl<'s, 'a> Rows<'s, 'a> {
                 .iter()
                 .map(|group| {
                     let values = group.iter().map(|row| row.summary.pointer(place)?.as_f64());
-                    mean(&values.collect::<Option<Vec<f64>>>()?)
+                    mean_interval(&values.collect::<Option<Vec<f64>>>()?)
                 })
                 .collect();
             let column = |of: fn((f64, f64)) -> f64| {
@@ -306,34 +300,5 @@ fn figure(summary: &Json, place: &str) -> Cell {
         },
         Some(Json::String(text)) => Cell::text(text.clone()),
         _ => Cell::Empty,
-    }
-}
-
-/// Mean and half the 95 % interval of at least two values.
-fn mean(values: &[f64]) -> Option<(f64, f64)> {
-    let n = values.len();
-    let freedom = n.checked_sub(1).filter(|freedom| *freedom > 0)?;
-    let mean = values.iter().sum::<f64>() / n as f64;
-    let variance = values
-        .iter()
-        .map(|value| (value - mean).powi(2))
-        .sum::<f64>()
-        / freedom as f64;
-    let quantile = STUDENT.get(freedom - 1).copied().unwrap_or(1.960);
-    Some((mean, quantile * (variance / n as f64).sqrt()))
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_interval_of_a_mean_by_hand() {
-        // Deviations -1, 0, 1: variance 1, standard error 1 / sqrt(3), t(2) = 4.303.
-        let (mean, half) = mean(&[1.0, 2.0, 3.0]).unwrap();
-        assert_eq!(mean, 2.0);
-        assert!((half - 4.303 / 3_f64.sqrt()).abs() < 1e-12);
-        assert_eq!(super::mean(&[1.0]), None);
     }
 }

@@ -1,5 +1,7 @@
 //! Each activation layer: the original function, the trained polynomials, and what the layer's inputs really were.
 
+use std::borrow::Cow;
+
 use plotters::backend::DrawingBackend;
 use plotters::style::Color;
 use polyapprox::Function;
@@ -43,8 +45,8 @@ impl<'a> Activations<'a> {
 }
 
 impl Drawing for Activations<'_> {
-    fn name(&self) -> &'static str {
-        "activation"
+    fn name(&self) -> Cow<'static, str> {
+        "activation".into()
     }
     fn title(&self) -> String {
         let function = function_name(self.layers[0].function);

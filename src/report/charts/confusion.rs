@@ -1,5 +1,7 @@
 //! Which classes are taken for which.
 
+use std::borrow::Cow;
+
 use plotters::backend::DrawingBackend;
 use plotters::style::Color;
 
@@ -77,8 +79,8 @@ impl<'a> Confusion<'a> {
 }
 
 impl Drawing for Confusion<'_> {
-    fn name(&self) -> &'static str {
-        "confusion"
+    fn name(&self) -> Cow<'static, str> {
+        "confusion".into()
     }
     fn title(&self) -> String {
         format!("Confusion matrix of {}", evaluation_words(self.of))

@@ -1,5 +1,7 @@
 //! Where the server's time goes: one bar a circuit layer, and how many primes its ciphertexts have left.
 
+use std::borrow::Cow;
+
 use plotters::backend::DrawingBackend;
 use plotters::style::RGBColor;
 
@@ -52,8 +54,8 @@ impl<'a> Layers<'a> {
 }
 
 impl Drawing for Layers<'_> {
-    fn name(&self) -> &'static str {
-        "layers"
+    fn name(&self) -> Cow<'static, str> {
+        "layers".into()
     }
     fn title(&self) -> String {
         "Encrypted evaluation: time and levels by layer".to_owned()

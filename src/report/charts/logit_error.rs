@@ -1,5 +1,7 @@
 //! How far encrypted logits are from plain ones, beside the distance that would change a prediction.
 
+use std::borrow::Cow;
+
 use plotters::backend::DrawingBackend;
 use plotters::style::{Color, RGBColor};
 
@@ -124,8 +126,8 @@ fn half_margins(evaluation: &Evaluation, images: usize) -> Vec<f64> {
 }
 
 impl Drawing for LogitError<'_> {
-    fn name(&self) -> &'static str {
-        "logit_error"
+    fn name(&self) -> Cow<'static, str> {
+        "logit_error".into()
     }
     fn title(&self) -> String {
         format!("Logits: {} against plain", self.noisy_name)

@@ -1,5 +1,7 @@
 //! The images that were classified wrongly: people see at once which of them are hard.
 
+use std::borrow::Cow;
+
 use plotters::backend::DrawingBackend;
 
 use super::header;
@@ -49,8 +51,8 @@ impl<'a> Misclassified<'a> {
 }
 
 impl Drawing for Misclassified<'_> {
-    fn name(&self) -> &'static str {
-        "misclassified"
+    fn name(&self) -> Cow<'static, str> {
+        "misclassified".into()
     }
     fn title(&self) -> String {
         format!("Images misclassified by {}", evaluation_words(self.of))

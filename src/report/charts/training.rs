@@ -1,5 +1,7 @@
 //! Loss and accuracy by epoch; the baseline beside the polynomial network.
 
+use std::borrow::Cow;
+
 use plotters::backend::DrawingBackend;
 use plotters::style::{Color, RGBColor};
 
@@ -88,8 +90,8 @@ impl<'a> Training<'a> {
 }
 
 impl Drawing for Training<'_> {
-    fn name(&self) -> &'static str {
-        "training"
+    fn name(&self) -> Cow<'static, str> {
+        "training".into()
     }
     fn title(&self) -> String {
         "Training: loss and accuracy by epoch".to_owned()

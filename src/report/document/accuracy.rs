@@ -157,8 +157,8 @@ pub(super) fn errors(report: &RunReport) -> Option<Section> {
     );
     let blocks = vec![
         Block::Text(text),
-        Block::Chart("confusion", "Rows are true classes, columns predicted ones; at the right, the share of each row on the diagonal.".to_owned()),
-        Block::Chart("misclassified", "Images as the network gets them, before normalisation.".to_owned()),
+        Block::Chart("confusion".into(), "Rows are true classes, columns predicted ones; at the right, the share of each row on the diagonal.".to_owned()),
+        Block::Chart("misclassified".into(), "Images as the network gets them, before normalisation.".to_owned()),
     ];
     Some(Section {
         title: "What it gets wrong".to_owned(),

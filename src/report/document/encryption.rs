@@ -1,6 +1,6 @@
 //! What was encrypted, with what, how long it took and how large it is.
 
-use super::{Block, NONE, Section, Table};
+use super::{Block, NONE, Section, Table, prediction};
 use crate::report::{RunReport, format};
 use crate::results::{EncryptionSummary, LayerRow, Summary};
 
@@ -22,14 +22,14 @@ pub(super) fn section(report: &RunReport) -> Option<Section> {
         blocks.push(Block::Table(sizes(&report.summary, encryption)));
     }
     blocks.push(Block::Chart(
-        "layers",
+        "layers".into(),
         "Length: time. Squares: primes of the ciphertext modulus that are left.".to_owned(),
     ));
     if !report.layers.is_empty() {
         blocks.push(Block::Table(layers(report)));
     }
-    blocks.push(Block::Chart(
-        "logit_error",
+    blocks.extend(prediction::table(report).map(Block::Table));
+    blocks.push(Block::Chart("logit_error".into(),
         "Left: every logit against its plain value; the dashed line is equality. Right: sizes of the differences. A prediction can \
          change only where an error exceeds half the margin between the two largest logits: the further left of the margins the errors \
          lie, the safer."
@@ -104,6 +104,7 @@ fn times(summary: &Summary) -> Table {
     let steps = [
         ("Training of the polynomial network", timing.train_s, false),
         ("Key generation", timing.keygen_s, false),
+        ("Memory for the server", timing.setup_s, false),
         ("Encryption", timing.encrypt_s, true),
         ("Evaluation on ciphertexts", timing.evaluate_s, true),
         ("Decryption", timing.decrypt_s, true),

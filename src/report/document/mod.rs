@@ -3,7 +3,10 @@
 mod accuracy;
 mod encryption;
 mod network;
+mod prediction;
 mod provenance;
+
+use std::borrow::Cow;
 
 use super::RunReport;
 use super::format;
@@ -48,6 +51,8 @@ pub struct Section {
 /// A piece of a section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Block {
+    /// A heading within the section.
+    Heading(String),
     /// A paragraph.
     Text(String),
     /// Names and values.
@@ -55,11 +60,28 @@ pub enum Block {
     /// A table.
     Table(Table),
     /// The chart of that name, where it was drawn, and how to read it.
-    Chart(&'static str, String),
+    Chart(Cow<'static, str>, String),
+    /// Questions with their answers.
+    Answers(Vec<Answer>),
     /// Text as it is, folded away where the page can: heading, language, text.
     Source(String, &'static str, String),
     /// Files beside the page: what they hold, and their names.
     Files(Vec<(String, String)>),
+}
+
+/// A question, its answer in one sentence, and the figures that it rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Its short name: `RQ1`.
+    pub name: String,
+    /// The question.
+    pub question: String,
+    /// The answer; or what would give one.
+    pub sentence: String,
+    /// Our figure with what belongs to it; none where nothing was measured.
+    pub ours: Option<String>,
+    /// The published figure with its source.
+    pub paper: String,
 }
 
 /// A table of plain text.

@@ -36,11 +36,10 @@ pub(super) fn section(report: &RunReport) -> Option<Section> {
     ];
     let mut blocks = vec![Block::Facts(facts)];
     blocks.push(Block::Chart(
-        "training",
+        "training".into(),
         "Validation accuracy is that of the averaged weights where averaging is on.".to_owned(),
     ));
-    blocks.push(Block::Chart(
-        "activation",
+    blocks.push(Block::Chart("activation".into(),
         "A polynomial is only as good as its fit where the inputs are: compare the curves over the grey area.".to_owned(),
     ));
     if !report.activations.is_empty() {

@@ -1,5 +1,7 @@
 //! Error against degree: one line a method, named where it ends.
 
+use std::borrow::Cow;
+
 use plotters::backend::DrawingBackend;
 use polyapprox::{Function, Method};
 
@@ -9,6 +11,7 @@ use super::methods;
 use crate::report::axes::{Panel, Scale, spread};
 use crate::report::canvas::{Canvas, DrawError, Type};
 use crate::report::charts::{function_name, header};
+use crate::report::format::csv;
 use crate::report::render::Drawing;
 use crate::report::style::{HEADER, PAD, SMALL, WIDTH, readable};
 
@@ -83,8 +86,8 @@ fn lines(
 }
 
 impl Drawing for Degrees<'_> {
-    fn name(&self) -> &'static str {
-        chart_name!("degrees", self.function)
+    fn name(&self) -> Cow<'static, str> {
+        chart_name!("degrees", self.function).into()
     }
     fn title(&self) -> String {
         format!(
@@ -96,6 +99,23 @@ impl Drawing for Degrees<'_> {
     }
     fn size(&self) -> (f64, f64) {
         (WIDTH, HEADER + HEIGHT)
+    }
+
+    fn data(&self) -> Option<String> {
+        let header = ["measure", "method", "degree", "error"];
+        let rows = self.panels.iter().flat_map(|panel| {
+            panel.lines.iter().flat_map(|(method, line)| {
+                line.iter().map(|(degree, error)| {
+                    vec![
+                        panel.name.to_owned(),
+                        method.as_str().to_owned(),
+                        degree.to_string(),
+                        error.to_string(),
+                    ]
+                })
+            })
+        });
+        Some(csv(&header, rows))
     }
 
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> Result<(), DrawError> {

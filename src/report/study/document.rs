@@ -5,18 +5,10 @@ use polyapprox::{Function, Interval, Method};
 use super::chart_name;
 use super::input::{ApproximationReport, ApproximationRow};
 use super::methods;
+use super::paper::CASES;
 use crate::report::charts::function_name;
 use crate::report::document::{Block, Card, Document, NONE, Section, Table};
 use crate::report::format::{self, plain, polynomial, significant};
-
-/// Degree-2 polynomials for ReLU on [-1, 1] from the coefficients that the paper's authors published.
-const PAPER: [(Method, &str); 5] = [
-    (Method::Numerical, "0.09375 + 0.5 x + 0.46875 x²"),
-    (Method::Taylor, "ln 2 + 0.5 x + 0.125 x²"),
-    (Method::Chebyshev, "0.10610 + 0.5 x + 0.42441 x²"),
-    (Method::ModifiedChebyshev, "0.19279 + 0.5 x + 0.31547 x²"),
-    (Method::Derivative, "c + 0.5 x + 0.29350 x²"),
-];
 
 pub(super) fn document(report: &ApproximationReport) -> Document {
     let mut sections: Vec<Section> = report
@@ -55,7 +47,7 @@ fn leading(report: &ApproximationReport) -> Option<Function> {
 }
 
 /// The row with the least error of a kind.
-fn best(
+pub(in crate::report) fn best(
     report: &ApproximationReport,
     function: Function,
     degree: usize,
@@ -70,7 +62,7 @@ fn best(
         .min_by(|a, b| a.1.total_cmp(&b.1))
 }
 
-fn largest(row: &ApproximationRow) -> Option<f64> {
+pub(in crate::report) fn largest(row: &ApproximationRow) -> Option<f64> {
     Some(row.found.as_ref().ok()?.errors.max)
 }
 
@@ -139,9 +131,19 @@ fn cards(report: &ApproximationReport) -> Vec<Card> {
 }
 
 fn function_section(report: &ApproximationReport, function: Function) -> Section {
+    Section {
+        title: methods::capital(function_name(function)),
+        blocks: function_blocks(report, function),
+    }
+}
+
+/// Charts and tables of a function.
+pub(in crate::report) fn function_blocks(
+    report: &ApproximationReport,
+    function: Function,
+) -> Vec<Block> {
     let mut blocks = vec![
-        Block::Chart(
-            chart_name!("polynomials", function),
+        Block::Chart(chart_name!("polynomials", function).into(),
             match function {
                 Function::Relu => "ReLU has no Taylor series at 0: there the method takes a softplus as wide as the interval. Outside the interval nothing \
                                    was asked of the polynomials: what they do there is what an input that strays will meet."
@@ -150,16 +152,14 @@ fn function_section(report: &ApproximationReport, function: Function) -> Section
                     .to_owned(),
             },
         ),
-        Block::Chart(
-            chart_name!("degrees", function),
+        Block::Chart(chart_name!("degrees", function).into(),
             match function {
                 Function::Sigmoid | Function::Tanh => "Even degrees add nothing: the function is odd, but for a constant.".to_owned(),
                 Function::Relu => "Odd degrees above 1 add nothing: ReLU is x / 2 plus an even function.".to_owned(),
                 _ => "Odd degrees above 1 add little or nothing: the function is x / 2 plus an even function.".to_owned(),
             },
         ),
-        Block::Chart(
-            chart_name!("shape", function),
+        Block::Chart(chart_name!("shape", function).into(),
             "The minimax polynomial’s error touches its bound again and again, with alternating sign; the weighted ones are good where their weight is.".to_owned(),
         ),
         Block::Table(errors_table(report, function, "Largest error on the interval", largest)),
@@ -181,10 +181,7 @@ fn function_section(report: &ApproximationReport, function: Function) -> Section
             |row| row.inputs_all,
         )));
     }
-    Section {
-        title: methods::capital(function_name(function)),
-        blocks,
-    }
+    blocks
 }
 
 fn errors_table(
@@ -271,12 +268,15 @@ fn intervals(report: &ApproximationReport) -> Option<Section> {
 
 /// The paper's five ways beside ours, where the study has their case.
 fn paper(report: &ApproximationReport) -> Option<Section> {
-    let case = |method: Method| {
-        report.rows.iter().find(|row| {
-            (row.function, row.method, row.degree) == (Function::Relu, method, 2)
-                && (row.interval.low(), row.interval.high()) == (-1.0, 1.0)
-        })
-    };
+    let blocks = paper_blocks(report);
+    (!blocks.is_empty()).then(|| Section {
+        title: "Beside the paper".to_owned(),
+        blocks,
+    })
+}
+
+/// What stands in that section.
+pub(in crate::report) fn paper_blocks(report: &ApproximationReport) -> Vec<Block> {
     let mut table = Table::new(
         "ReLU by degree 2 on [−1, 1]",
         &[
@@ -286,28 +286,28 @@ fn paper(report: &ApproximationReport) -> Option<Section> {
             "#Largest error",
         ],
     );
-    for (method, published) in PAPER {
-        let Some(found) = case(method).and_then(|row| row.found.as_ref().ok()) else {
+    for case in CASES {
+        let Some(found) = case.row(report).and_then(|row| row.found.as_ref().ok()) else {
             continue;
         };
         table.rows.push(vec![
-            methods::name(method).to_owned(),
+            methods::name(case.method).to_owned(),
             polynomial(found.polynomial.coefficients()),
-            published.to_owned(),
+            case.words.to_owned(),
             significant(found.errors.max),
         ]);
     }
-    (!table.rows.is_empty()).then(|| Section {
-        title: "Beside the paper".to_owned(),
-        blocks: vec![
+    if table.rows.is_empty() {
+        return Vec::new();
+    }
+    vec![
             Block::Text(
                 "CryptoDL (Hesamifard, Takabi, Ghasemi, arXiv 1711.05189) compares five ways; minimax, Hermite and data are further ones. \
                  The authors’ coefficients are those of their published code, scaled to [−1, 1]; their derivative method leaves the constant open."
                     .to_owned(),
             ),
             Block::Table(table),
-        ],
-    })
+        ]
 }
 
 fn provenance(report: &ApproximationReport) -> Section {

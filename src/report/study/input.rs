@@ -1,6 +1,7 @@
 //! What the page of a study of approximations is told.
 
 use polyapprox::{Approximation, Function, Interval, Method};
+use serde::{Deserialize, Serialize};
 
 /// Everything that the page shows.
 #[derive(Clone, Debug)]
@@ -39,7 +40,7 @@ pub struct ApproximationRow {
 }
 
 /// The measured inputs of an activation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Inputs {
     /// The layer.
     pub layer: String,
@@ -59,7 +60,7 @@ pub struct Inputs {
 
 impl ApproximationReport {
     /// The functions, in the order of the rows.
-    pub(super) fn functions(&self) -> Vec<Function> {
+    pub(in crate::report) fn functions(&self) -> Vec<Function> {
         distinct(self.rows.iter().map(|row| row.function))
     }
 
@@ -69,7 +70,7 @@ impl ApproximationReport {
     }
 
     /// The degrees, ascending.
-    pub(super) fn degrees(&self) -> Vec<usize> {
+    pub(in crate::report) fn degrees(&self) -> Vec<usize> {
         let mut degrees = distinct(self.rows.iter().map(|row| row.degree));
         degrees.sort_unstable();
         degrees

@@ -2,10 +2,11 @@
 
 use plotters::backend::DrawingBackend;
 use plotters::style::RGBColor;
-use polyapprox::Method;
+use polyapprox::{Approximation, Method};
 
 use crate::report::axes::Panel;
 use crate::report::canvas::{Canvas, DrawError, Type};
+use crate::report::format::csv;
 use crate::report::style::{
     AXIS, ENCRYPTED, GRID, HEADER, INK, LABEL, MARGIN, MUTED, ORIGINAL, OTHER, PAD, POLYNOMIAL,
     SMALL, WIDTH, WRONG,
@@ -17,7 +18,7 @@ pub(super) const COLUMNS: usize = 4;
 pub(super) const ROW: f64 = 236.0;
 
 /// The name for people.
-pub(super) fn name(method: Method) -> &'static str {
+pub(in crate::report) fn name(method: Method) -> &'static str {
     match method {
         Method::Numerical => "least squares",
         Method::Taylor => "Taylor",
@@ -50,7 +51,7 @@ pub(super) fn figure_height(methods: usize) -> f64 {
 }
 
 /// With a capital letter, as a title begins.
-pub(super) fn capital(text: &str) -> String {
+pub(in crate::report) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| {
         first.to_uppercase().chain(letters).collect()
@@ -97,4 +98,35 @@ pub(super) fn frame<DB: DrawingBackend>(
         canvas.line(&[(x, panel.top), (x, panel.bottom())], &AXIS, 0.8)?;
     }
     panel.x_axis(canvas, "", &panel.x.ticks((panel.width / 34.0) as usize))
+}
+
+/// Polynomials with their errors and coefficients, as CSV.
+pub(super) fn coefficients_csv<'a>(found: impl Iterator<Item = &'a Approximation>) -> String {
+    let header = [
+        "function",
+        "method",
+        "degree",
+        "low",
+        "high",
+        "max_error",
+        "l2_uniform",
+        "coefficients_ascending",
+    ];
+    let rows = found.map(|found| {
+        let coefficients = found.polynomial.coefficients().iter();
+        vec![
+            found.function.as_str().to_owned(),
+            found.method.as_str().to_owned(),
+            found.degree.to_string(),
+            found.interval.low().to_string(),
+            found.interval.high().to_string(),
+            found.errors.max.to_string(),
+            found.errors.l2_uniform.to_string(),
+            coefficients
+                .map(f64::to_string)
+                .collect::<Vec<_>>()
+                .join(" "),
+        ]
+    });
+    csv(&header, rows)
 }

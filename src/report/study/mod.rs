@@ -4,6 +4,7 @@ mod degrees;
 mod document;
 mod input;
 mod methods;
+mod paper;
 mod polynomials;
 mod shape;
 #[cfg(test)]
@@ -11,7 +12,10 @@ mod tests;
 
 use std::path::Path;
 
+pub(super) use document::{best, function_blocks, largest, paper_blocks};
 pub use input::{ApproximationReport, ApproximationRow, Inputs};
+pub(super) use methods::{capital, name as method_name};
+pub(super) use paper::CASES;
 
 use polyapprox::Function;
 
@@ -40,6 +44,14 @@ pub fn write_approximations(
 }
 
 fn charts(report: &ApproximationReport) -> Result<Vec<Chart>, ReportError> {
+    charts_of(report, &report.functions())
+}
+
+/// The charts of some of the functions.
+pub(super) fn charts_of(
+    report: &ApproximationReport,
+    functions: &[Function],
+) -> Result<Vec<Chart>, ReportError> {
     // Bitmaps take most of the time: one thread a chart.
     let draw = |function: Function| -> Result<Vec<Chart>, ReportError> {
         let mut charts = Vec::new();
@@ -55,10 +67,9 @@ fn charts(report: &ApproximationReport) -> Result<Vec<Chart>, ReportError> {
         Ok(charts)
     };
     let drawn = std::thread::scope(|scope| {
-        let threads: Vec<_> = report
-            .functions()
-            .into_iter()
-            .map(|function| scope.spawn(move || draw(function)))
+        let threads: Vec<_> = functions
+            .iter()
+            .map(|function| scope.spawn(move || draw(*function)))
             .collect();
         threads
             .into_iter()

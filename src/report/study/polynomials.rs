@@ -1,5 +1,7 @@
 //! A function and its polynomials, one panel a method.
 
+use std::borrow::Cow;
+
 use plotters::backend::DrawingBackend;
 use plotters::style::Color;
 use polyapprox::{Function, Method};
@@ -47,8 +49,8 @@ impl<'a> Polynomials<'a> {
 }
 
 impl Drawing for Polynomials<'_> {
-    fn name(&self) -> &'static str {
-        chart_name!("polynomials", self.function)
+    fn name(&self) -> Cow<'static, str> {
+        chart_name!("polynomials", self.function).into()
     }
     fn title(&self) -> String {
         let degrees: Vec<String> = self.degrees.iter().map(usize::to_string).collect();
@@ -60,6 +62,16 @@ impl Drawing for Polynomials<'_> {
     }
     fn size(&self) -> (f64, f64) {
         (WIDTH, methods::figure_height(self.methods.len()))
+    }
+
+    fn data(&self) -> Option<String> {
+        Some(methods::coefficients_csv(self.methods.iter().flat_map(
+            |method| {
+                self.degrees
+                    .iter()
+                    .filter_map(|degree| self.report.found(self.function, *method, *degree))
+            },
+        )))
     }
 
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> Result<(), DrawError> {

@@ -1,5 +1,7 @@
 //! The shape of the error: polynomial minus function over the interval, one panel a method.
 
+use std::borrow::Cow;
+
 use plotters::backend::DrawingBackend;
 use plotters::style::Color;
 use polyapprox::{Approximation, Function, Method};
@@ -46,8 +48,8 @@ impl<'a> Shape<'a> {
 }
 
 impl Drawing for Shape<'_> {
-    fn name(&self) -> &'static str {
-        chart_name!("shape", self.function)
+    fn name(&self) -> Cow<'static, str> {
+        chart_name!("shape", self.function).into()
     }
     fn title(&self) -> String {
         format!(
@@ -58,6 +60,12 @@ impl Drawing for Shape<'_> {
     }
     fn size(&self) -> (f64, f64) {
         (WIDTH, methods::figure_height(self.found.len()))
+    }
+
+    fn data(&self) -> Option<String> {
+        Some(methods::coefficients_csv(
+            self.found.iter().map(|(_, found)| *found),
+        ))
     }
 
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> Result<(), DrawError> {

@@ -29,6 +29,7 @@ fn layer() -> LayerRow {
         scale_bits: 41.5,
         precision_bits: 20.25,
         seconds: 1.0,
+        predicted_seconds: Some(1.25),
         bytes: 1 << 40,
     }
 }
@@ -76,8 +77,25 @@ fn csv_round_trips_bit_for_bit() {
     let path = folder.path().join("layers.csv");
     write_layers(&path, &[layer()]).unwrap();
     assert_eq!(read_layers(&path).unwrap(), [layer()]);
-    let header = "index,name,kind,macs,ciphertexts,limbs,scale_bits,precision_bits,seconds,bytes\n";
-    assert!(fs::read_to_string(&path).unwrap().starts_with(header));
+    let header = "index,name,kind,macs,ciphertexts,limbs,scale_bits,precision_bits,seconds,bytes";
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(
+        text.starts_with(&format!("{header},predicted_seconds\n")),
+        "{text}"
+    );
+
+    // As before predictions were kept.
+    let old = LayerRow {
+        predicted_seconds: None,
+        ..layer()
+    };
+    write_layers(&path, std::slice::from_ref(&old)).unwrap();
+    assert!(
+        fs::read_to_string(&path)
+            .unwrap()
+            .starts_with(&format!("{header}\n"))
+    );
+    assert_eq!(read_layers(&path).unwrap(), [old]);
 }
 
 #[test]

@@ -27,10 +27,13 @@ pub(super) fn check(raw: &RawEncryption, dataset: &DatasetSpec) -> Result<Encryp
         SECURITY_BITS,
         0..=u32::MAX,
     )?;
-    if let (Some(value), true) = (&raw.security_bits, security_bits != SECURITY_BITS) {
+    if let Some(value) = &raw.security_bits
+        && !ckks::SECURITY_LEVELS.contains(&security_bits)
+    {
+        let levels = ckks::SECURITY_LEVELS.map(|level| level.to_string());
         return Err(Problem::new(format!("there are no parameters for {security_bits} bits of security"))
-            .at(value.span(), format!("only {SECURITY_BITS} is supported"))
-            .help("the table in use (eprint 2024/463, Table 5.2, 128-bit classical) is the one the engine enforces"));
+            .at(value.span(), format!("one of {} is wanted", levels.join(", ")))
+            .help("the table in use (eprint 2024/463, Table 5.2, classical) is the one the engine enforces"));
     }
     let test = dataset.test.unwrap_or_else(|| dataset.name.counts().1);
     let images = whole(&raw.images, "encryption.images", test, 1..=test).map_err(|problem| {

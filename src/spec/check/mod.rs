@@ -33,7 +33,7 @@ pub(super) fn experiment(raw: &RawSpec) -> Result<Experiment, Problem> {
     let empty = Default::default();
     let activation = activation::check(section(&raw.activation, &empty), &backend)?;
     let empty = Default::default();
-    let network = network::check(section(&raw.network, &empty), &dataset, &backend)?;
+    let network = network::check(section(&raw.network, &empty), &dataset)?;
     let empty = Default::default();
     let train = train::check(section(&raw.train, &empty), &dataset)?;
     let empty = Default::default();

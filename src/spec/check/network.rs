@@ -1,6 +1,5 @@
 //! `[network]`: the depth knob or a list of layers, and whether any parameter set can hold the circuit.
 
-use super::encryption::Backend;
 use super::field::{flag, label, unknown, whole};
 use crate::spec::error::Problem;
 use crate::spec::keys::list;
@@ -21,16 +20,12 @@ const MAX_WINDOW: usize = 64;
 /// Every data set has ten classes.
 const CLASSES: usize = 10;
 
-pub(super) fn check(
-    raw: &RawNetwork,
-    dataset: &DatasetSpec,
-    backend: &Backend,
-) -> Result<NetworkSpec, Problem> {
+pub(super) fn check(raw: &RawNetwork, dataset: &DatasetSpec) -> Result<NetworkSpec, Problem> {
     let input = dataset.name.shape();
     let depth = whole(&raw.depth, "network.depth", 2, 1..=MAX_DEPTH)?;
     let width = whole(&raw.width, "network.width", 16, 1..=MAX_WIDTH)?;
     let listed = match &raw.layers {
-        Some(layers) => explicit(layers, raw, backend)?,
+        Some(layers) => explicit(layers, raw)?,
         None => knob(depth, width, dataset.name)
             .into_iter()
             .map(|layer| Placed { layer, span: None })
@@ -69,7 +64,6 @@ pub(super) fn check(
 fn explicit(
     layers: &Spanned<Vec<Spanned<RawLayer>>>,
     raw: &RawNetwork,
-    backend: &Backend,
 ) -> Result<Vec<Placed>, Problem> {
     for (key, place) in [("depth", label(&raw.depth)), ("width", label(&raw.width))] {
         if let Some(place) = place {
@@ -93,11 +87,11 @@ fn explicit(
         .get_ref()
         .iter()
         .enumerate()
-        .map(|(index, raw)| layer(index, raw, backend))
+        .map(|(index, raw)| layer(index, raw))
         .collect()
 }
 
-fn layer(index: usize, raw: &Spanned<RawLayer>, backend: &Backend) -> Result<Placed, Problem> {
+fn layer(index: usize, raw: &Spanned<RawLayer>) -> Result<Placed, Problem> {
     let span = raw.span();
     let fields = Fields {
         path: format!("network.layers[{index}]"),
@@ -106,7 +100,10 @@ fn layer(index: usize, raw: &Spanned<RawLayer>, backend: &Backend) -> Result<Pla
     };
     let raw = raw.get_ref();
     let Some(kind) = &raw.kind else {
-        return Err(fields.missing("type", "write type = \"conv\", \"activation\", \"avg-pool\", \"max-pool\", \"batch-norm\" or \"dense\""));
+        return Err(fields.missing(
+            "type",
+            "write type = \"conv\", \"activation\", \"avg-pool\", \"batch-norm\" or \"dense\"",
+        ));
     };
     let layer = match kind.get_ref().as_str() {
         "conv" => {
@@ -127,19 +124,11 @@ fn layer(index: usize, raw: &Spanned<RawLayer>, backend: &Backend) -> Result<Pla
                 stride: fields.stride(size)?,
             }
         }
+        // No backend has a maximum: said here, before hours of training, not when the trained network is folded.
         "max-pool" => {
-            if backend.name != BackendName::Clear {
-                return Err(Problem::new("max-pool does not run encrypted")
-                    .at(kind.span(), "a maximum is no polynomial")
-                    .at_some(backend.label.clone(), "this backend encrypts")
-                    .help("use type = \"avg-pool\", or backend = \"clear\" in [encryption]"));
-            }
-            fields.only("max-pool", &["size", "stride"])?;
-            let size = fields.needed(&raw.size, "size", MAX_WINDOW)?;
-            LayerSpec::MaxPool {
-                size,
-                stride: fields.stride(size)?,
-            }
+            return Err(Problem::new("max-pool has no place in a circuit")
+                .at(kind.span(), "a maximum is no polynomial")
+                .help("use type = \"avg-pool\": it folds into the layer after it"));
         }
         "dense" => {
             fields.only("dense", &["units"])?;
@@ -156,14 +145,7 @@ fn layer(index: usize, raw: &Spanned<RawLayer>, backend: &Backend) -> Result<Pla
             LayerSpec::BatchNorm
         }
         _ => {
-            let kinds = vec![
-                "conv",
-                "activation",
-                "avg-pool",
-                "max-pool",
-                "batch-norm",
-                "dense",
-            ];
+            let kinds = vec!["conv", "activation", "avg-pool", "batch-norm", "dense"];
             return Err(unknown(kind, &format!("{}.type", fields.path), kinds));
         }
     };
@@ -251,8 +233,8 @@ impl Fields<'_> {
     }
 }
 
-/// log2 of the ring degree and log2 QP: the last row of the 128-bit table (eprint 2024/463, Table 5.2) with rings that a machine can hold.
-const LARGEST_RING: (u32, u64) = (16, 1747);
+/// log2 of the largest ring degree whose rings a machine can hold.
+const LARGEST_LOG_N: u32 = 16;
 
 /// log2 of what a rescaling leaves behind at that ring degree, the layers after it included: the planner's scale is above it by the
 /// precision that is wanted.
@@ -280,7 +262,8 @@ pub(super) fn depth(experiment: &Experiment, raw: &RawSpec) -> Result<(), Proble
         .map_or(DEEP_NOISE_BITS + precision as u64, u64::from);
     let weight = u64::from(encryption.weight_bits.unwrap_or(SMALLEST_AUTO_WEIGHT));
     let needed = scale + depth as u64 * scale + activations as u64 * weight;
-    let (log_n, most) = LARGEST_RING;
+    let log_n = LARGEST_LOG_N;
+    let most = ckks::max_log_qp(encryption.security_bits, log_n).map_or(0, |bits| bits as u64);
     if needed <= most {
         return Ok(());
     }

@@ -80,7 +80,7 @@ fn every_key() {
             { type = "batch-norm" },
             { type = "activation" },
             { type = "avg-pool", size = 2 },
-            { type = "max-pool", size = 3, stride = 1 },
+            { type = "avg-pool", size = 3, stride = 1 },
             { type = "dense", units = 20 },
             { type = "activation" },
         ]

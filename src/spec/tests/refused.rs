@@ -361,9 +361,14 @@ fn networks() {
                 &[],
             ),
             (
-                "max-pool encrypted",
+                "max-pool",
                 "[network]\nlayers = [\n    { type = \"conv\", channels = 8, kernel = 5 },\n    { type = \"max-pool\", size = 2 },\n]\n",
                 &[],
+            ),
+            (
+                "max-pool in the clear",
+                "[network]\nlayers = [\n    { type = \"conv\", channels = 8, kernel = 5 },\n    { type = \"max-pool\", size = 2 },\n]\n",
+                &["encryption.backend=clear"],
             ),
             (
                 "activation first",

@@ -74,6 +74,14 @@ impl Evaluator {
         })
     }
 
+    /// Takes memory for so many bytes of ciphertexts from the system now, on all threads: the first
+    /// use of a page takes longer than the arithmetic on it. Where there is not so much, nothing
+    /// happens.
+    pub fn reserve(&self, bytes: usize) {
+        let block = size_of::<crate::residues::Block>();
+        self.parameters.arena().reserve(bytes / block);
+    }
+
     /// The parameter set.
     pub fn parameters(&self) -> &Parameters {
         &self.parameters

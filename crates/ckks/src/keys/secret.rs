@@ -56,6 +56,12 @@ impl SecretKey {
         &self.parameters
     }
 
+    /// The secret itself, for the reference that decrypts by the definition.
+    #[cfg(test)]
+    pub(crate) fn coefficients(&self) -> &[i8] {
+        &self.coefficients
+    }
+
     /// The secret's values modulo a prime; the special prime follows the chain.
     pub(super) fn values(&self, prime: usize) -> &[u64] {
         &self.values[prime]

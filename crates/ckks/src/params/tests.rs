@@ -60,7 +60,7 @@ fn primes_are_distinct_of_their_size_and_form() {
 fn every_covered_ring_degree_has_its_primes() {
     for ring in [Ring::Standard, Ring::ConjugateInvariant] {
         for log_n in 10..=16 {
-            let bits = max_log_qp(log_n).unwrap().min(50.0) as u32;
+            let bits = max_log_qp(128, log_n).unwrap().min(50.0) as u32;
             let set = ParametersLiteral {
                 ring,
                 ..literal(log_n, &[bits], None)

@@ -1,0 +1,243 @@
+//! `cryptodl compare`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::exit::Failure;
+use crate::pipeline::{self, Comparison, FigureKind, Measured};
+
+/// Arguments of `cryptodl compare`.
+#[derive(Debug, Args)]
+pub struct CompareArguments {
+    /// Finished runs (folders under results/runs/, or published ones); the first is what the others are compared with
+    #[arg(required = true, num_args = 2.., value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// Aligned columns
+    Text,
+    /// A Markdown table
+    Md,
+    /// Comma-separated values, every digit
+    Csv,
+    /// The same as JSON
+    Json,
+}
+
+/// Prints what differs.
+pub fn compare(arguments: &CompareArguments) -> Result<(), Failure> {
+    let comparison = pipeline::compare(&arguments.runs)?;
+    for note in &comparison.notes {
+        tracing::warn!("{note}");
+    }
+    let text = match arguments.format {
+        Format::Text => text(&comparison),
+        Format::Md => markdown(&comparison),
+        Format::Csv => comparison.grid().csv(),
+        Format::Json => json(&comparison),
+    };
+    io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .map_err(|error| Failure::io("write to standard output", error))
+}
+
+/// The rows of the readable forms: a heading, or cells.
+enum Row {
+    Heading(String),
+    Cells(Vec<String>),
+}
+
+fn rows(comparison: &Comparison) -> Vec<Row> {
+    let mut rows = vec![Row::Heading(format!(
+        "spec: {} keys differ, {} are the same",
+        comparison.spec.len(),
+        comparison.same
+    ))];
+    for row in &comparison.spec {
+        let values = row.values.iter().map(|value| {
+            value
+                .clone()
+                .map_or_else(|| "-".to_owned(), |value| shortened(&value))
+        });
+        rows.push(Row::Cells(
+            std::iter::once(row.key.clone()).chain(values).collect(),
+        ));
+    }
+    rows.push(Row::Heading(
+        "results: intervals are 95 % (Wilson); in brackets, against the first".to_owned(),
+    ));
+    for figure in &comparison.figures {
+        let values = figure.values.iter().enumerate().map(|(run, value)| {
+            let Some(value) = value else {
+                return "-".to_owned();
+            };
+            let against = figure.against_first(run);
+            match figure.kind {
+                FigureKind::Share => share(value, against),
+                FigureKind::Amount => match against {
+                    None => amount(value.value),
+                    Some(ratio) => format!("{} (x{ratio:.2})", amount(value.value)),
+                },
+            }
+        });
+        rows.push(Row::Cells(
+            std::iter::once(figure.name.to_owned())
+                .chain(values)
+                .collect(),
+        ));
+    }
+    rows
+}
+
+fn share(measured: &Measured, against: Option<f64>) -> String {
+    let mut text = format!("{:.2} %", measured.value * 100.0);
+    if let Some((low, high)) = measured.interval {
+        text.push_str(&format!(" [{:.2}, {:.2}]", low * 100.0, high * 100.0));
+    }
+    if let Some(n) = measured.n {
+        text.push_str(&format!(" n={n}"));
+    }
+    if let Some(difference) = against {
+        text.push_str(&format!(" ({:+.2})", difference * 100.0));
+    }
+    text
+}
+
+/// Four significant digits; whole numbers in full.
+fn amount(value: f64) -> String {
+    if value.fract() == 0.0 && value.abs() < 1e15 {
+        return format!("{value:.0}");
+    }
+    let magnitude = value.abs().log10().floor();
+    if !(-4.0..12.0).contains(&magnitude) {
+        return format!("{value:.3e}");
+    }
+    let places = (3.0 - magnitude).max(0.0) as usize;
+    format!("{value:.places$}")
+}
+
+/// Long values, as lists of layers are, by their beginning and end.
+fn shortened(value: &str) -> String {
+    const ROOM: usize = 60;
+    let letters: Vec<char> = value.chars().collect();
+    if letters.len() <= ROOM {
+        return value.to_owned();
+    }
+    let part = |letters: &[char]| letters.iter().collect::<String>();
+    let (head, tail) = (ROOM / 2, ROOM / 2 - 3);
+    format!(
+        "{}...{}",
+        part(letters.get(..head).unwrap_or_default()),
+        part(letters.get(letters.len() - tail..).unwrap_or_default())
+    )
+}
+
+fn text(comparison: &Comparison) -> String {
+    let rows = rows(comparison);
+    let head: Vec<String> = std::iter::once(String::new())
+        .chain(comparison.names.iter().cloned())
+        .collect();
+    let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
+    for row in &rows {
+        if let Row::Cells(cells) = row {
+            for (width, cell) in widths.iter_mut().zip(cells) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+    }
+    let line = |cells: &[String]| {
+        let padded: Vec<String> = cells
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        format!("{}\n", padded.join("  ").trim_end())
+    };
+    let mut out = line(&head);
+    for row in &rows {
+        match row {
+            Row::Heading(heading) => out.push_str(&format!("\n{heading}\n")),
+            Row::Cells(cells) => out.push_str(&line(cells)),
+        }
+    }
+    out
+}
+
+fn markdown(comparison: &Comparison) -> String {
+    let escape = |cell: &str| cell.replace('\\', "\\\\").replace('|', "\\|");
+    let head: Vec<String> = comparison.names.iter().map(|name| escape(name)).collect();
+    let mut out = String::new();
+    for row in rows(comparison) {
+        match row {
+            Row::Heading(heading) => {
+                if !out.is_empty() {
+                    out.push('\n');
+                }
+                out.push_str(&format!("{heading}\n\n| | {} |\n|", head.join(" | ")));
+                out.push_str(&" --- |".repeat(head.len() + 1));
+                out.push('\n');
+            }
+            Row::Cells(cells) => {
+                let cells: Vec<String> = cells.iter().map(|cell| escape(cell)).collect();
+                out.push_str(&format!("| {} |\n", cells.join(" | ")));
+            }
+        }
+    }
+    out
+}
+
+fn json(comparison: &Comparison) -> String {
+    let spec: Vec<_> = comparison
+        .spec
+        .iter()
+        .map(|row| json!({ "key": row.key, "values": row.values }))
+        .collect();
+    let results: Vec<_> = comparison
+        .figures
+        .iter()
+        .map(|figure| {
+            let values: Vec<_> = figure
+                .values
+                .iter()
+                .enumerate()
+                .map(|(run, value)| {
+                    value.map(|measured| {
+                        json!({
+                            "value": measured.value,
+                            "interval": measured.interval.map(|(low, high)| [low, high]),
+                            "n": measured.n,
+                            "against_first": figure.against_first(run),
+                        })
+                    })
+                })
+                .collect();
+            json!({ "name": figure.name, "values": values })
+        })
+        .collect();
+    let whole = json!({ "runs": comparison.names, "spec": spec, "results": results });
+    format!("{whole:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_and_long_values() {
+        assert_eq!(amount(819_306.0), "819306");
+        assert_eq!(amount(4.876_656), "4.877");
+        assert_eq!(amount(0.001_234_5), "0.001234");
+        assert_eq!(amount(12_094_845.2), "12094845");
+        assert_eq!(shortened("short"), "short");
+        assert_eq!(shortened(&"x".repeat(100)).len(), 60);
+    }
+}
