@@ -10,6 +10,7 @@
 //! coefficients. Sums modulo a prime are exact, so every execution gives the same bits.
 
 mod peak;
+mod program;
 mod run;
 mod stages;
 mod tasks;

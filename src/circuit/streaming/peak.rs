@@ -8,6 +8,9 @@ use super::tasks::{Order, Task};
 /// The program itself, its stacks and buffers, and the transforms' tables.
 const PROGRAM_BYTES: u64 = 96 << 20;
 
+/// What lies unused between ciphertexts of several sizes, as they come and go: measured on circuits of 1 to 18 GiB, 4 to 9 percent.
+const BETWEEN: f64 = 1.07;
+
 /// What ciphertexts take, by the plan's own account.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes<'a> {
@@ -110,11 +113,9 @@ impl Sizes<'_> {
             if !task.wanted {
                 memory.give(made);
             }
-            if task.completes && task.stage + 1 == order.stages.len() {
-                memory.give(0);
-            }
         }
-        memory.peak + self.cost.key_bytes(self.limbs) + PROGRAM_BYTES
+        let ciphertexts = (memory.peak as f64 * BETWEEN) as u64;
+        ciphertexts + self.cost.key_bytes(self.limbs) + PROGRAM_BYTES
     }
 
     /// One task; the bytes of what it leaves.

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use ckks::{
     CiphertextSet, Error, Evaluator, FusedInput, FusedStep, Gathered, LinearMap, Machine,
-    MonicPolynomial, PreparedMap, SeededPart, SeededSet, evaluate_polynomial,
+    PreparedMap, SeededPart, SeededSet,
 };
 
 use super::super::schedule::Schedule;
 use super::super::types::Circuit;
 use super::Execution;
-use super::stages::{Action, Layout, Op, Stage};
+use super::program::{Clock, Part, Parts, Program};
+use super::stages::{Action, Op};
 use super::tasks::{Order, Task};
 
 /// A circuit that is ready to run on ciphertexts, in one of its executions.
@@ -33,17 +34,6 @@ struct Values {
     chunks: Vec<Vec<Option<CiphertextSet>>>,
     /// Sums of a stage that absorbs.
     sums: Vec<Option<CiphertextSet>>,
-}
-
-/// Times by action of a stage.
-struct Clock {
-    spent: Vec<Duration>,
-}
-
-/// A stage's map at the positions that a chunk needs.
-enum Part<'a> {
-    Whole(&'a LinearMap),
-    Prepared(Rc<PreparedMap>),
 }
 
 impl<'a> Executor<'a> {
@@ -83,12 +73,11 @@ impl<'a> Executor<'a> {
         for task in &tasks {
             outcome = self.task(task, &mut values).map(|clock| {
                 let actions = self.order.actions(task);
-                let told = layers(actions).into_iter().all(|layer| {
+                layers(actions).into_iter().all(|layer| {
                     let own = actions.iter().zip(&clock.spent);
                     let own = own.filter(|(action, _)| action.layer == layer);
                     observe(layer, own.map(|(_, spent)| *spent).sum())
-                });
-                told
+                })
             });
             if !matches!(outcome, Ok(true)) {
                 break;
@@ -162,13 +151,11 @@ impl<'a> Executor<'a> {
         clock: &mut Clock,
     ) -> Result<CiphertextSet, Error> {
         let range = range(self.order.positions(task.stage, task.chunk));
-        let (parts, positions) = self.parts(task.stage, &range, whole)?;
-        let stage = &self.order.stages[task.stage];
+        let parts = self.parts(task.stage, &range, whole)?;
         let program = Program {
             evaluator: self.evaluator,
-            stage,
+            stage: &self.order.stages[task.stage],
             parts: &parts,
-            positions: &positions,
         };
         let chunks = &values.chunks[task.stage];
         let gathered;
@@ -177,7 +164,7 @@ impl<'a> Executor<'a> {
             (_, [only]) if whole => stored(chunks, *only)?.into(),
             (_, reads) => {
                 let sets = reads.iter().map(|read| stored(chunks, *read));
-                let places = self.order.places(task.stage, reads, &positions[0]);
+                let places = self.order.places(task.stage, reads, &parts.positions[0]);
                 gathered = Gathered::new(sets.collect::<Result<_, _>>()?, &places)?;
                 (&gathered).into()
             }
@@ -232,37 +219,31 @@ impl<'a> Executor<'a> {
             values.sums[task.stage] = Some(sum);
             return Ok(None);
         }
-        let (parts, positions) = self.parts(task.stage, &[0], true)?;
+        let parts = self.parts(task.stage, &[0], true)?;
         let program = Program {
             evaluator: self.evaluator,
             stage: &self.order.stages[task.stage],
             parts: &parts,
-            positions: &positions,
         };
         let next = program.stage.absorbing;
         program.rest(sum, next, clock).map(Some)
     }
 
-    /// The maps of a stage for some of its output positions, and the positions before every action and after the last.
-    fn parts(
-        &mut self,
-        stage: usize,
-        range: &[u32],
-        whole: bool,
-    ) -> Result<(Vec<Option<Part<'a>>>, Vec<Vec<u32>>), Error> {
+    /// The maps of a stage for some of its output positions.
+    fn parts(&mut self, stage: usize, range: &[u32], whole: bool) -> Result<Parts<'a>, Error> {
         let stage = &self.order.stages[stage];
         let layouts = stage.layouts();
         let mut positions = vec![range.to_vec()];
-        let mut parts = Vec::new();
+        let mut maps = Vec::new();
         for (action, from) in stage.actions.iter().zip(&layouts).rev() {
             let after = positions.last().cloned().unwrap_or_default();
             let Op::Linear(layer) = action.op else {
-                parts.push(None);
+                maps.push(None);
                 positions.push(after);
                 continue;
             };
             if whole {
-                parts.push(Some(Part::Whole(&layer.map)));
+                maps.push(Some(Part::Whole(&layer.map)));
                 positions.push((0..from.positions as u32).collect());
                 continue;
             }
@@ -277,12 +258,12 @@ impl<'a> Executor<'a> {
                     prepared
                 }
             };
-            parts.push(Some(Part::Prepared(prepared)));
+            maps.push(Some(Part::Prepared(prepared)));
             positions.push(part.reads);
         }
-        parts.reverse();
+        maps.reverse();
         positions.reverse();
-        Ok((parts, positions))
+        Ok(Parts { maps, positions })
     }
 }
 
@@ -332,121 +313,6 @@ impl Values {
             self.chunks[task.stage][*chunk] = None;
         }
     }
-}
-
-/// A stage's actions on one chunk.
-struct Program<'p, 'a> {
-    evaluator: &'p Evaluator,
-    stage: &'p Stage<'a>,
-    /// Of every action.
-    parts: &'p [Option<Part<'a>>],
-    /// Before every action and after the last.
-    positions: &'p [Vec<u32>],
-}
-
-impl Program<'_, '_> {
-    /// Runs the actions from `first` on that leave coefficients apart, all together; also says which one comes next.
-    fn fused<'i>(
-        &self,
-        input: impl Into<FusedInput<'i>>,
-        first: usize,
-        clock: &mut Clock,
-    ) -> Result<(CiphertextSet, usize), Error> {
-        let started = Instant::now();
-        let layouts = self.stage.layouts();
-        let together = |action: &&Action<'_>| matches!(action.op, Op::Linear(_) | Op::TensorSquare);
-        let count = self.stage.actions[first..]
-            .iter()
-            .take_while(together)
-            .count();
-        let mut biases: Vec<(usize, Vec<f64>)> = Vec::new();
-        for at in first..first + count {
-            if let Op::Linear(layer) = self.stage.actions[at].op {
-                let (layout, positions) = (layouts[at + 1], &self.positions[at + 1]);
-                biases.push((at, select(&layer.bias, layout, positions)));
-            }
-        }
-        let mut steps = Vec::new();
-        for at in first..first + count {
-            match (self.stage.actions[at].op, &self.parts[at]) {
-                (Op::Linear(layer), Some(part)) => {
-                    let weight_scale = layer.weight_scale;
-                    let step = match part {
-                        Part::Whole(map) => FusedStep::Linear { map, weight_scale },
-                        Part::Prepared(map) => FusedStep::Prepared { map, weight_scale },
-                    };
-                    steps.push((at, step));
-                    let bias = biases.iter().find(|(of, _)| *of == at);
-                    if let Some((_, bias)) = bias.filter(|(_, bias)| !bias.is_empty()) {
-                        steps.push((at, FusedStep::AddConstants(bias)));
-                    }
-                }
-                _ => steps.push((at, FusedStep::TensorSquare)),
-            }
-        }
-        let (owners, steps): (Vec<usize>, Vec<FusedStep<'_>>) = steps.into_iter().unzip();
-        let (value, spent) = self.evaluator.fused_timed(input, &steps)?;
-        let whole: Duration = spent.iter().sum();
-        let wall = started.elapsed().as_secs_f64() / whole.as_secs_f64().max(f64::MIN_POSITIVE);
-        for (owner, spent) in owners.into_iter().zip(spent) {
-            clock.spent[owner] += Duration::from_secs_f64(spent.as_secs_f64() * wall);
-        }
-        Ok((value, first + count))
-    }
-
-    /// Runs the actions from `next` on.
-    fn rest(
-        &self,
-        mut value: CiphertextSet,
-        mut next: usize,
-        clock: &mut Clock,
-    ) -> Result<CiphertextSet, Error> {
-        while let Some(action) = self.stage.actions.get(next) {
-            let started = Instant::now();
-            match action.op {
-                Op::Relinearize => value = self.evaluator.relinearize_rescale(value)?,
-                Op::Polynomial(layer) => {
-                    let layout = self.stage.layouts()[next];
-                    let lower = layer.polynomial.lower().iter();
-                    let lower = lower.map(|list| select(list, layout, &self.positions[next]));
-                    let degree = layer.polynomial.degree();
-                    let polynomial = MonicPolynomial::new(degree, lower.collect())?;
-                    value = evaluate_polynomial(self.evaluator, &value, &polynomial)?;
-                }
-                Op::Linear(_) | Op::TensorSquare => {
-                    (value, next) = self.fused(&value, next, clock)?;
-                    continue;
-                }
-            }
-            clock.spent[next] += started.elapsed();
-            next += 1;
-        }
-        Ok(value)
-    }
-}
-
-impl Layout {
-    /// All channels at some positions.
-    fn at(self, positions: &[u32]) -> Vec<u32> {
-        let channels = 0..self.channels as u32;
-        let of = |channel: u32| {
-            positions
-                .iter()
-                .map(move |at| channel * self.positions as u32 + at)
-        };
-        channels.flat_map(of).collect()
-    }
-}
-
-/// The numbers of a chunk's features; one for all stays one.
-fn select(list: &[f64], layout: Layout, positions: &[u32]) -> Vec<f64> {
-    if list.len() <= 1 || positions.len() == layout.positions {
-        return list.to_vec();
-    }
-    let features = layout.at(positions).into_iter();
-    features
-        .filter_map(|feature| list.get(feature as usize).copied())
-        .collect()
 }
 
 /// The layers of actions, each once.

@@ -171,7 +171,7 @@ fn is_linear(action: &Action<'_>) -> bool {
 
 /// Whether a map can belong to the stage that makes its inputs: no two of its positions read the same one.
 fn joins(layer: &LinearLayer, from: Layout, to: Layout) -> bool {
-    if from.positions == 1 {
+    if (from.positions, to.positions) == (1, 1) {
         return true;
     }
     let mut taken = vec![false; from.positions];

@@ -43,7 +43,7 @@ pub fn encrypted(circuit: &Circuit, plan: &Plan, images: &Images, log_n: u32) ->
     on(insecure(plan, log_n), circuit, plan, images)
 }
 
-fn bytes(set: &CiphertextSet) -> Vec<u8> {
+pub fn bytes(set: &CiphertextSet) -> Vec<u8> {
     let mut bytes = Vec::new();
     set.write(&mut bytes).unwrap();
     bytes

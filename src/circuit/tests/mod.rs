@@ -9,3 +9,4 @@ mod files;
 mod folding;
 mod planning;
 mod simulation;
+mod streaming;
