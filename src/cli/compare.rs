@@ -85,7 +85,7 @@ fn rows(comparison: &Comparison) -> Vec<Row> {
                 FigureKind::Share => share(value, against),
                 FigureKind::Amount => match against {
                     None => amount(value.value),
-                    Some(ratio) => format!("{} (x{ratio:.2})", amount(value.value)),
+                    Some(ratio) => format!("{} (x{})", amount(value.value), factor(ratio)),
                 },
             }
         });
@@ -110,6 +110,15 @@ fn share(measured: &Measured, against: Option<f64>) -> String {
         text.push_str(&format!(" ({:+.2})", difference * 100.0));
     }
     text
+}
+
+/// Three significant digits, never fewer than two decimal places.
+fn factor(ratio: f64) -> String {
+    if ratio == 0.0 || !ratio.is_finite() {
+        return ratio.to_string();
+    }
+    let places = (2.0 - ratio.abs().log10().floor()).clamp(2.0, 9.0) as usize;
+    format!("{ratio:.places$}")
 }
 
 /// Four significant digits; whole numbers in full.
@@ -237,6 +246,10 @@ mod tests {
         assert_eq!(amount(4.876_656), "4.877");
         assert_eq!(amount(0.001_234_5), "0.001234");
         assert_eq!(amount(12_094_845.2), "12094845");
+        assert_eq!(
+            [65.521, 1.0, 0.0095421, 0.0].map(factor),
+            ["65.52", "1.00", "0.00954", "0"]
+        );
         assert_eq!(shortened("short"), "short");
         assert_eq!(shortened(&"x".repeat(100)).len(), 60);
     }

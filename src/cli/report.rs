@@ -54,6 +54,10 @@ pub fn report(arguments: &ReportArguments) -> Result<(), Failure> {
     }
 }
 
+fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
 fn print(outcome: &pipeline::ReportOutcome) -> io::Result<()> {
     let mut out = io::stdout().lock();
     for (name, sentence) in &outcome.written.answers {
@@ -61,9 +65,9 @@ fn print(outcome: &pipeline::ReportOutcome) -> io::Result<()> {
     }
     writeln!(
         out,
-        "made from {} runs and {} studies; {} files",
-        outcome.runs,
-        outcome.studies,
+        "made from {} and {}; {} files",
+        counted(outcome.runs, "run", "runs"),
+        counted(outcome.studies, "study", "studies"),
         outcome.written.files.len()
     )?;
     for page in outcome.written.files.iter().take(2) {

@@ -4,7 +4,7 @@ use plotters::backend::DrawingBackend;
 use plotters::style::Color;
 
 use super::canvas::{Canvas, DrawError, Type};
-use super::format::{decimals, power_of_ten};
+use super::format::{decimals, multiple_of_ten, power_of_ten};
 use super::style::{AXIS, GRID, INK, LABEL, MUTED, SMALL};
 
 /// How values lie along an axis.
@@ -69,6 +69,19 @@ impl Scale {
                     (low.log10() - 1e-9).ceil() as i32,
                     (high.log10() + 1e-9).floor() as i32,
                 );
+                // One or two decades: their halves and fifths, too.
+                if last - first <= 2 && count >= 4 {
+                    return (first - 1..=last)
+                        .flat_map(|power| [1, 2, 5].map(|factor| (power, factor)))
+                        .map(|(power, factor)| {
+                            let value = f64::from(factor) * 10_f64.powi(power);
+                            (value, multiple_of_ten(factor, power))
+                        })
+                        .filter(|(value, _)| {
+                            (low * (1.0 - 1e-9)..=high * (1.0 + 1e-9)).contains(value)
+                        })
+                        .collect();
+                }
                 let every = ((last - first) as usize / count.max(1) + 1) as i32;
                 (first..=last)
                     .filter(|power| (power - first) % every == 0)
@@ -328,6 +341,14 @@ mod tests {
         assert_eq!(
             labels(Scale::Log(1e-4, 10.0), 10),
             ["10⁻⁴", "0.001", "0.01", "0.1", "1", "10"]
+        );
+        assert_eq!(
+            labels(Scale::Log(1e6, 1e7), 6),
+            ["10⁶", "2 × 10⁶", "5 × 10⁶", "10⁷"]
+        );
+        assert_eq!(
+            labels(Scale::Log(0.2, 5.0), 6),
+            ["0.2", "0.5", "1", "2", "5"]
         );
         assert_eq!(
             labels(Scale::Nines(0.9, 0.999), 8),

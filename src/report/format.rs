@@ -165,6 +165,19 @@ pub(super) fn power_of_ten(power: i32) -> String {
     }
 }
 
+/// A digit times [`power_of_ten`].
+pub(super) fn multiple_of_ten(factor: u8, power: i32) -> String {
+    match (factor, power) {
+        (1, _) => power_of_ten(power),
+        (_, 0..=4) => count(u64::from(factor) * 10_u64.pow(power.unsigned_abs())),
+        (_, -3..0) => decimals(
+            f64::from(factor) * 10_f64.powi(power),
+            power.unsigned_abs() as usize,
+        ),
+        _ => format!("{factor} × {}", power_of_ten(power)),
+    }
+}
+
 /// A whole number raised: `⁻¹²`.
 pub(super) fn superscript(value: i32) -> String {
     const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];

@@ -107,7 +107,8 @@ with sync_playwright() as playwright:
     # Copying gives the table as tab-separated values.
     page.evaluate("scrollTo(0, 0)")
     tables.nth(0).locator(".copy").click()
-    page.wait_for_function("document.getElementById('said').textContent !== ''")
+    # The page's policy forbids what `wait_for_function` does.
+    page.locator("#said:not(:empty)").wait_for(timeout=5_000)
     check("Copied" in page.locator("#said").text_content(), "copying failed")
     copied = page.evaluate("navigator.clipboard.readText()")
     lines = copied.rstrip("\n").split("\n")

@@ -158,9 +158,14 @@ pub(super) fn chart(
                 "Encrypted accuracy against predictions an hour, {}",
                 dataset_name(dataset)
             ),
-            subtitle: format!(
-                "Colour: measured here, on {machine}. Grey: published by others, on their hardware; rings are GPUs."
-            ),
+            subtitle: match theirs.is_empty() {
+                true => format!(
+                    "Measured here, on {machine}. There are no published figures for this data set."
+                ),
+                false => format!(
+                    "Colour: measured here, on {machine}. Grey: published by others, on their hardware; rings are GPUs."
+                ),
+            },
             height: 500.0,
             x_name: "Predictions an hour (logarithmic)".to_owned(),
             y_name: "Encrypted test accuracy, %".to_owned(),
@@ -253,10 +258,7 @@ pub(super) fn latency(systems: &[&System<'_>], dataset: &str) -> Option<(Scatter
                 "Latency against predictions an hour, {}",
                 dataset_name(dataset)
             ),
-            subtitle: format!(
-                "Batches ({}) answer many at once; bootstrapped inference answers one at a time.",
-                backends.join(", ")
-            ),
+            subtitle: "Batches answer many images at once, bootstrapped inference one after the other. A colour a backend.".to_owned(),
             height: 420.0,
             x_name: "Predictions an hour (logarithmic)".to_owned(),
             y_name: "Seconds until one image is answered (logarithmic)".to_owned(),

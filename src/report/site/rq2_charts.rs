@@ -4,7 +4,7 @@ use super::figure::{Estimate, number};
 use super::palette::{activation_color, activation_name, dataset_name, method_name};
 use super::plots::{Dot, DotRow, Dots, Line, LinePanel, Lines, Mark, accuracy_scale, decades};
 use super::rq2::{polynomial, trained};
-use super::views::{View, fullest, one_a_seed};
+use super::views::{View, alike, fullest, one_a_seed};
 use crate::report::axes::Scale;
 use crate::report::format::{self, csv};
 use crate::report::style::{MUTED, ORIGINAL, POLYNOMIAL};
@@ -64,14 +64,18 @@ fn degree_view<'v, 'a>(views: &'v [View<'a>]) -> Option<&'v View<'a>> {
     })
 }
 
-fn series<'a>(view: &View<'a>, of: fn(&RunRecord) -> usize) -> Vec<Series<'a>> {
+/// One series a function. Where the part changes more than `key`, only what is as the function's first run is shown.
+fn series<'a>(view: &View<'a>, of: fn(&RunRecord) -> usize, key: &str) -> Vec<Series<'a>> {
     let mut all = Vec::new();
     for name in view.distinct(function) {
-        let own: Vec<&RunRecord> = view
+        let mut own: Vec<&RunRecord> = view
             .runs()
             .into_iter()
             .filter(|run| function(run) == name && polynomial(run).is_some())
             .collect();
+        if let Some(first) = own.first().copied() {
+            own.retain(|run| alike(first, run, |other| other.starts_with(key)));
+        }
         let mut values: Vec<usize> = own.iter().map(|run| of(run)).collect();
         values.sort_unstable();
         values.dedup();
@@ -129,6 +133,7 @@ fn accuracy_panel(all: &[Series<'_>], x_name: &str) -> LinePanel {
                 label: format!("{name} itself"),
                 color,
                 reference: true,
+                values: false,
                 marks: series
                     .original
                     .iter()
@@ -144,6 +149,7 @@ fn accuracy_panel(all: &[Series<'_>], x_name: &str) -> LinePanel {
             label: name.to_owned(),
             color,
             reference: false,
+            values: false,
             marks: series
                 .points
                 .iter()
@@ -200,6 +206,7 @@ fn outside_panel(all: &[Series<'_>], x_name: &str) -> Option<LinePanel> {
                 label: activation_name(&series.function).to_owned(),
                 color: activation_color(&series.function),
                 reference: false,
+                values: false,
                 marks: points(series)
                     .into_iter()
                     .map(|(value, share)| Mark {
@@ -270,7 +277,7 @@ fn bars(all: &[Series<'_>]) -> String {
 
 fn degrees<'a>(views: &[View<'a>], dataset: &str) -> Option<Shown<'a>> {
     let view = degree_view(views)?;
-    let all = series(view, degree);
+    let all = series(view, degree, "activation.degree");
     let mut panels = vec![accuracy_panel(&all, "Degree")];
     panels.extend(outside_panel(&all, "Degree"));
     let runs = all
@@ -301,7 +308,7 @@ fn depths<'a>(views: &[View<'a>], dataset: &str) -> Option<Shown<'a>> {
         let varied = view.varies(depth, |run| (function(run), degree(run)));
         if varied < 2 { 0 } else { view.done.len() }
     })?;
-    let all = series(view, depth);
+    let all = series(view, depth, "network.");
     let mut panels = vec![accuracy_panel(&all, "Convolution blocks")];
     panels.extend(outside_panel(&all, "Convolution blocks"));
     let runs = all
@@ -472,7 +479,7 @@ type End = (usize, Estimate);
 
 /// The lowest and the highest degree of the leading function, with their accuracies.
 pub(super) fn ends_of_degrees(views: &[View<'_>]) -> Option<(String, End, End)> {
-    let all = series(degree_view(views)?, degree);
+    let all = series(degree_view(views)?, degree, "activation.degree");
     let leading = all
         .iter()
         .filter(|series| series.points.len() > 1)

@@ -5,7 +5,7 @@ use super::input::Site;
 use super::palette::dataset_name;
 use super::plots::{Dot, DotRow, Dots, accuracy_scale};
 use super::published::Published;
-use super::views::{network, one_a_seed, seed, short_network, twins};
+use super::views::{network, one_a_seed, seed, short_network, trained_network, twins};
 use super::{Part, first_dataset};
 use crate::report::document::{Answer, Block, NONE, Table};
 use crate::report::format::{self, csv};
@@ -98,13 +98,8 @@ fn encrypted_images(run: &RunRecord) -> u64 {
 
 fn same_network(a: &RunRecord, b: &RunRecord) -> bool {
     let trained = |run: &RunRecord| {
-        let stage = run
-            .manifest
-            .stages
-            .iter()
-            .find(|stage| stage.name == "train");
         (
-            stage.map(|stage| stage.key.clone()),
+            trained_network(run),
             run.encrypted().map(|encryption| encryption.backend.clone()),
         )
     };

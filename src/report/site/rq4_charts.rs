@@ -68,6 +68,7 @@ pub(super) fn fill(views: &[View<'_>], dataset: &str) -> Option<(Lines, String)>
         label: label.to_owned(),
         color,
         reference,
+        values: false,
         marks: marks.to_vec(),
     };
     let data = csv(
@@ -219,11 +220,21 @@ pub(super) fn scaling(views: &[View<'_>], dataset: &str) -> Option<(Lines, Strin
                 label: String::new(),
                 color: ENCRYPTED,
                 reference: false,
+                values: true,
                 marks,
             }],
         });
         parts.push(format!("{} ({})", view.part, view.sweep.name));
         shown.extend(view.runs());
+    }
+    // The panels share an axis, so that their slopes compare.
+    let all: Vec<f64> = panels
+        .iter()
+        .flat_map(|panel: &LinePanel| panel.lines.iter().flat_map(|line| &line.marks))
+        .map(|mark| mark.y)
+        .collect();
+    for panel in &mut panels {
+        panel.y = decades(all.iter().copied());
     }
     (!panels.is_empty()).then(|| {
         (
@@ -231,7 +242,7 @@ pub(super) fn scaling(views: &[View<'_>], dataset: &str) -> Option<(Lines, Strin
                 name: format!("rq4_scaling_{dataset}"),
                 title: format!("What changes the rate, {}", dataset_name(dataset)),
                 subtitle:
-                    "Predictions an hour of the server's evaluation; each panel changes one thing."
+                    "Predictions an hour of the server’s evaluation; each panel changes one thing."
                         .to_owned(),
                 height: 330.0,
                 panels,

@@ -52,13 +52,24 @@ fn run(name: &str, backend: &str, correct: u64, rate: f64, latency: f64) -> Sour
 
 fn page(site: &Site) -> String {
     let folder = tempfile::tempdir().unwrap();
+    if let Some(keep) = std::env::var_os("CRYPTODL_KEEP_PAGES") {
+        fs::create_dir_all(&keep).unwrap();
+        write_site(Path::new(&keep), site).unwrap();
+    }
     let written = write_site(folder.path(), site).unwrap();
     for file in &written.files {
         let size = fs::metadata(file).unwrap().len() as usize;
         assert!(size <= MAX_BYTES, "{}: {size}", file.display());
     }
     let page = fs::read_to_string(folder.path().join("index.html")).unwrap();
-    assert!(!page.contains("NaN") && !page.contains("inf\""));
+    for chart in page.split("<svg").skip(1) {
+        let chart = chart.split("</svg>").next().unwrap();
+        assert!(!chart.contains("NaN"), "{chart}");
+        assert!(
+            !chart.contains("inf,") && !chart.contains(",inf") && !chart.contains("inf\""),
+            "{chart}"
+        );
+    }
     page
 }
 

@@ -142,19 +142,34 @@ fn is_repetition(key: &str) -> bool {
     key == "name" || key == "seed" || key.starts_with("output.")
 }
 
+/// Keys of a spec with their values.
+type Conditions = Vec<(String, String)>;
+
+/// Whether two runs are alike in everything but their seed and the keys that `free` names.
+pub(super) fn alike(a: &RunRecord, b: &RunRecord, free: impl Fn(&str) -> bool) -> bool {
+    let kept = |run: &RunRecord| -> Conditions {
+        run.spec
+            .iter()
+            .filter(|(key, _)| !is_repetition(key) && !free(key))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    };
+    kept(a) == kept(b)
+}
+
 /// Runs that differ in their seed alone, in the order of the first of each. `also` names further keys that do not count.
 pub(super) fn twins<'a>(
     runs: impl IntoIterator<Item = &'a RunRecord>,
     also: impl Fn(&str) -> bool,
 ) -> Vec<Vec<&'a RunRecord>> {
-    let kept = |run: &RunRecord| -> Vec<(String, String)> {
+    let kept = |run: &RunRecord| -> Conditions {
         run.spec
             .iter()
             .filter(|(key, _)| !is_repetition(key) && !also(key))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect()
     };
-    let mut groups: Vec<(Vec<(String, String)>, Vec<&RunRecord>)> = Vec::new();
+    let mut groups: Vec<(Conditions, Vec<&RunRecord>)> = Vec::new();
     for run in runs {
         let conditions = kept(run);
         match groups.iter_mut().find(|(known, _)| *known == conditions) {
@@ -163,6 +178,16 @@ pub(super) fn twins<'a>(
         }
     }
     groups.into_iter().map(|(_, group)| group).collect()
+}
+
+/// What tells trained networks apart: the key of the stage that trained them.
+pub(super) fn trained_network(run: &RunRecord) -> String {
+    let stage = run
+        .manifest
+        .stages
+        .iter()
+        .find(|stage| stage.name == "train");
+    stage.map_or_else(|| run.folder_name(), |stage| stage.key.clone())
 }
 
 /// The seed of a run.

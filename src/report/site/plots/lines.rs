@@ -46,6 +46,8 @@ pub(in crate::report::site) struct Line {
     pub color: RGBColor,
     /// A thin line without points, to compare with.
     pub reference: bool,
+    /// Writes each point's value above it.
+    pub values: bool,
     pub marks: Vec<Mark>,
 }
 
@@ -105,8 +107,9 @@ impl LinePanel {
             .iter()
             .map(|line| style.width(&line.label))
             .fold(0.0, f64::max)
-            .min(MAX_NAMES)
-            + 24.0;
+            .min(MAX_NAMES);
+        // Without names there is no room to leave for them.
+        let names = if names > 0.0 { names + 24.0 } else { 10.0 };
         let panel = Panel {
             left: left + LEFT,
             top: HEADER + 30.0,
@@ -139,7 +142,7 @@ impl LinePanel {
             .collect();
         spread(&mut places, 14.0, panel.top, panel.bottom());
         for (line, y) in self.lines.iter().zip(places) {
-            let Some(end) = line.marks.last() else {
+            let Some(end) = line.marks.last().filter(|_| !line.label.is_empty()) else {
                 continue;
             };
             let from = (
@@ -172,6 +175,7 @@ impl LinePanel {
             return panel.curve(canvas, &points, &line.color, 1.0);
         }
         moved.curve(canvas, &points, &line.color, 2.0)?;
+        let mut before: Option<f64> = None;
         for mark in &line.marks {
             let x = moved.px(mark.x);
             if let Some((low, high)) = mark.interval {
@@ -182,7 +186,15 @@ impl LinePanel {
             let y = moved.py(mark.y);
             if (panel.top - 1.0..=panel.bottom() + 1.0).contains(&y) {
                 canvas.dot(x, y, 3.4, &line.color)?;
+                if line.values {
+                    let style = Type::new(SMALL, readable(line.color)).bold().centre();
+                    let value = crate::report::format::short(mark.y.round());
+                    // Below a point that the line comes down to.
+                    let falls = before.is_some_and(|before| before > mark.y);
+                    canvas.text(x, if falls { y + 18.0 } else { y - 10.0 }, &value, style)?;
+                }
             }
+            before = Some(mark.y);
         }
         Ok(())
     }
