@@ -468,3 +468,39 @@ fn a_dry_run_predicts_training_and_says_from_what() {
         "{more}"
     );
 }
+
+#[test]
+fn a_published_sweep_gives_the_same_answers_without_the_runs_it_came_from() {
+    let place = copied();
+    let sweep = fs::read_dir(place.path("results/sweeps"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.join("sweep.json").is_file())
+        .unwrap();
+    let told = place.run(&["report"]).ok().out;
+    let sweep = format!("results/sweeps/{}", common::file_name(&sweep));
+    place
+        .run(&["publish", &sweep, "--to", "results/published/day-machine"])
+        .ok();
+    // a second time into the same place would mix two measurements
+    place
+        .run(&["publish", &sweep, "--to", "results/published/day-machine"])
+        .fails(1, &["create the folder"]);
+    fs::remove_dir_all(place.path("results/runs")).unwrap();
+    fs::remove_dir_all(place.path("results/sweeps")).unwrap();
+    assert_eq!(place.run(&["report"]).ok().out, told);
+    let weights = walk(&place.path("results/published"), "safetensors");
+    assert_eq!(weights, 0, "a sweep's weights stay out");
+}
+
+/// Files with that extension below a folder.
+fn walk(folder: &Path, extension: &str) -> usize {
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| match path.is_dir() {
+            true => walk(&path, extension),
+            false => usize::from(path.extension().is_some_and(|found| found == extension)),
+        })
+        .sum()
+}

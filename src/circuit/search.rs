@@ -81,7 +81,11 @@ pub(super) fn search(
             });
         }
     }
-    choose(kinds, circuit)
+    let mut plan = choose(kinds, circuit)?;
+    // What is claimed is what was asked for, though small moduli may meet a higher level.
+    plan.security_bits = plan.security_bits.min(encryption.security_bits);
+    plan.max_log_qp = max_log_qp(plan.security_bits, plan.parameters.log_n).unwrap_or(0.0);
+    Ok(plan)
 }
 
 /// The schedules to try: the one asked for, or all that differ on this circuit. One square is lazy without a key as it is.

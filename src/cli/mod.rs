@@ -73,7 +73,7 @@ enum Command {
     Report(report::ReportArguments),
     /// Print what differs between finished runs, in their specs and in their results
     Compare(compare::CompareArguments),
-    /// Copy finished runs in a form that is small enough to commit
+    /// Copy finished runs, sweeps and studies in a form that is small enough to commit
     Publish(publish::PublishArguments),
     /// Write what a client and a server need, as two folders, from a finished run
     Export(client_server::ExportArguments),

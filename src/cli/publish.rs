@@ -10,7 +10,7 @@ use crate::pipeline;
 /// Arguments of `cryptodl publish`.
 #[derive(Debug, Args)]
 pub struct PublishArguments {
-    /// Finished runs (folders under results/runs/)
+    /// Finished runs, sweeps or studies (folders under results/runs/, results/sweeps/ or results/studies/)
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// Where to, as in results/published/2026-01-31-my-machine
@@ -18,7 +18,7 @@ pub struct PublishArguments {
     to: PathBuf,
 }
 
-/// Copies runs in a form that is small enough to commit.
+/// Copies results in a form that is small enough to commit.
 pub fn publish(arguments: &PublishArguments) -> Result<(), Failure> {
     for run in &arguments.runs {
         let published = pipeline::publish(run, &arguments.to)?;

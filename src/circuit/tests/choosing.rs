@@ -238,7 +238,7 @@ proptest! {
         if let Ok(plan) = plan(&circuit, &asked) {
             let parameters = Parameters::new(plan.parameters.clone()).unwrap();
             prop_assert!(parameters.log_qp() <= max_log_qp(128, plan.parameters.log_n).unwrap());
-            prop_assert!(plan.security_bits >= 128);
+            prop_assert_eq!(plan.security_bits, 128);
             prop_assert!(plan.logit_precision_bits() >= precision);
             prop_assert!(plan.peak_memory_bytes as f64 <= memory * 1_073_741_824.0);
             prop_assert!(plan.core_seconds > 0.0 && plan.core_seconds.is_finite());

@@ -184,7 +184,7 @@ fn summary(
         slots: parameters.slots(),
         log_q: parameters.log_q(),
         log_qp: parameters.log_qp(),
-        security_bits: parameters.security_bits(),
+        security_bits: plan.security_bits,
         security_source: parameters.security_source().into(),
         multiplicative_depth: plan.multiplicative_depth,
         evaluation_key_bytes,
