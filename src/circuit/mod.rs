@@ -26,6 +26,7 @@ mod fold;
 mod fuse;
 mod integer_map;
 mod integers;
+pub mod lookup;
 mod memory;
 mod monic;
 mod plan;

@@ -6,6 +6,7 @@ mod data;
 mod exit;
 mod logging;
 mod plan;
+mod plan_lookups;
 mod publish;
 mod run;
 mod signals;

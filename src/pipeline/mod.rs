@@ -1,6 +1,7 @@
 //! From a checked experiment to a folder of results: stages keyed by content, kept in a store, each whole or absent.
 
 mod approximation;
+mod compiled;
 mod memory;
 mod output;
 mod publish;
@@ -12,6 +13,7 @@ mod tell;
 
 use std::path::PathBuf;
 
+pub(crate) use compiled::holds_lookups;
 pub use approximation::{ApproximationOutcome, run_approximations};
 pub use publish::{Published, publish};
 pub(crate) use run::starting_polynomial;

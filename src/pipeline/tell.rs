@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::compiled::Compiled;
 use super::run::Made;
 use crate::data::Dataset;
 use crate::model::{PreActivation, TrainedLayer};
@@ -64,13 +65,14 @@ pub(super) fn report(
 }
 
 fn plan_rows(made: &Made) -> Vec<PlanRow> {
-    let Some(record) = &made.encrypted else {
+    // A look-up has no levels, and a plan of its own form.
+    let (Some(record), Compiled::Polynomials { plan, .. }) = (&made.encrypted, &made.compiled)
+    else {
         return Vec::new();
     };
     let images = usize::try_from(record.timing.images).unwrap_or(usize::MAX);
-    let whole = made.plan.evaluate_seconds(images, record.timing.threads);
-    made.plan
-        .layers
+    let whole = plan.evaluate_seconds(images, record.timing.threads);
+    plan.layers
         .iter()
         .map(|layer| PlanRow {
             name: layer.name.clone(),
@@ -78,7 +80,7 @@ fn plan_rows(made: &Made) -> Vec<PlanRow> {
             bound_bits: layer.bound_bits,
             // Every layer's share of the whole prediction, which knows batches and threads.
             predicted_seconds: whole * layer.seconds
-                / made.plan.core_seconds.max(f64::MIN_POSITIVE),
+                / plan.core_seconds.max(f64::MIN_POSITIVE),
         })
         .collect()
 }

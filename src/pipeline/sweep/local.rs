@@ -81,7 +81,8 @@ impl Runner for Local<'_> {
         };
         let keys = Keys::new(experiment, &self.digest(experiment)?, start.coefficients())?;
         let run = format!("{}-{}", experiment.name, keys.run_id(experiment)?);
-        let mut stages = vec![(Stage::Train, &keys.train)];
+        let mut stages = Vec::new();
+        stages.extend(keys.train.as_ref().map(|key| (Stage::Train, key)));
         stages.extend(keys.original.as_ref().map(|key| (Stage::Original, key)));
         stages.extend([
             (Stage::Plaintext, &keys.plaintext),
