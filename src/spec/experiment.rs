@@ -243,6 +243,8 @@ pub struct QuantizeSpec {
     pub pixel_bits: u32,
     /// Bits of the sums that look-ups read: weights are as fine as that leaves room for.
     pub sum_bits: u32,
+    /// Whether the sums use the whole torus, around the kink of an exact ReLU (see `circuit::lookup`).
+    pub whole_torus: bool,
 }
 
 /// Which engine evaluates the encrypted images.

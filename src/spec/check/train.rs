@@ -98,5 +98,6 @@ pub(super) fn quantize(
     Ok(Some(QuantizeSpec {
         pixel_bits,
         sum_bits: message_bits + u32::from(whole_torus),
+        whole_torus,
     }))
 }
