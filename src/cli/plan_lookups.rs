@@ -43,12 +43,17 @@ fn print(
     };
     let image = plan.bootstraps as f64 * bootstrap / threads as f64;
     let megabytes = |bytes: u64| format!("{:.0} MB", bytes as f64 / 1e6);
-    let open = |bits: Option<u32>| bits.map_or("chosen by the search".to_owned(), |bits| bits.to_string());
+    let open =
+        |bits: Option<u32>| bits.map_or("chosen by the search".to_owned(), |bits| bits.to_string());
     let facts = [
         ("parameter set", set.name.to_owned()),
         (
             "security",
-            format!("{} bit ({})", ParameterSet::SECURITY_BITS, ParameterSet::SECURITY_SOURCE),
+            format!(
+                "{} bit ({})",
+                ParameterSet::SECURITY_BITS,
+                ParameterSet::SECURITY_SOURCE
+            ),
         ),
         (
             "dimensions",
@@ -90,13 +95,17 @@ fn print(
                 megabytes(set.evaluation_key_bytes())
             ),
         ),
-        ("one ciphertext", format!("{:.0} kB", set.ciphertext_bytes() as f64 / 1e3)),
+        (
+            "one ciphertext",
+            format!("{:.0} kB", set.ciphertext_bytes() as f64 / 1e3),
+        ),
     ];
     for (name, value) in facts {
         writeln!(out, "{name:<22} {value}")?;
     }
     writeln!(out)?;
-    let mut table = vec![["layer", "kind", "MAC", "ciphertexts", "bootstraps", "bits"].map(String::from)];
+    let mut table =
+        vec![["layer", "kind", "MAC", "ciphertexts", "bootstraps", "bits"].map(String::from)];
     table.extend(plan.layers.iter().map(|row| {
         [
             row.name.clone(),

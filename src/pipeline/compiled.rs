@@ -19,8 +19,14 @@ const LOOKUP_FILE: &str = "lookups.json";
 /// What the circuit stage makes.
 #[derive(Debug)]
 pub(super) enum Compiled {
-    Polynomials { circuit: Circuit, plan: Plan },
-    Lookups { circuit: Box<LookupCircuit>, plan: LookupPlan },
+    Polynomials {
+        circuit: Circuit,
+        plan: Plan,
+    },
+    Lookups {
+        circuit: Box<LookupCircuit>,
+        plan: LookupPlan,
+    },
 }
 
 impl Compiled {

@@ -13,8 +13,8 @@ mod tell;
 
 use std::path::PathBuf;
 
-pub(crate) use compiled::holds_lookups;
 pub use approximation::{ApproximationOutcome, run_approximations};
+pub(crate) use compiled::holds_lookups;
 pub use publish::{Published, publish};
 pub(crate) use run::starting_polynomial;
 pub use run::{RunOptions, RunOutcome, run};

@@ -11,11 +11,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::PipelineError;
+use super::compiled::Compiled;
 use super::memory::peak_rss_bytes;
 use super::output;
 use super::stages::{Finished, Keys, Stage};
 use super::store::{Claim, Entry, Pending, Store};
-use super::compiled::Compiled;
 use crate::circuit;
 use crate::data::{self, DataDirs, Dataset};
 use crate::encrypted::{self, Job};
@@ -182,10 +182,7 @@ pub fn run(
         let (first, test) = (dataset.train.first(RANGE_IMAGES), &dataset.test);
         // A network that learned from coarse pixels is judged on such pixels.
         let (first, test) = match experiment.train.quantize {
-            Some(bits) => (
-                first.coarse(bits.pixel_bits),
-                &test.coarse(bits.pixel_bits),
-            ),
+            Some(bits) => (first.coarse(bits.pixel_bits), &test.coarse(bits.pixel_bits)),
             None => (first, test),
         };
         let mut train = model::pre_activations(network, &first, interval)?;
@@ -231,7 +228,10 @@ pub fn run(
                 stop: options.stop,
             };
             let outcome = backend.evaluate(&job)?;
-            compiled.confirm(&outcome.evaluation, &output::read_logits(&folded.file("circuit.f32"))?);
+            compiled.confirm(
+                &outcome.evaluation,
+                &output::read_logits(&folded.file("circuit.f32"))?,
+            );
             output::write_logits(&pending.file("encrypted.f32"), &outcome.evaluation)?;
             let record = EncryptedRecord {
                 encryption: outcome.encryption,

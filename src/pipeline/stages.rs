@@ -99,12 +99,14 @@ impl Keys {
         let images = json!({ "dataset": experiment.dataset, "data": data });
         let interval = experiment.activation.interval;
         let activation = &experiment.activation;
-        let polynomial = || Stage::Train.key(json!([
+        let polynomial = || {
+            Stage::Train.key(json!([
             images,
             experiment.network,
             train,
             { "coefficients": coefficients, "degree": activation.degree, "interval": interval, "trainable": activation.trainable },
-        ]));
+        ]))
+        };
         let trained = match activation.exact {
             true => None,
             false => Some(polynomial()?),

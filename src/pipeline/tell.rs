@@ -79,8 +79,7 @@ fn plan_rows(made: &Made) -> Vec<PlanRow> {
             level: layer.level,
             bound_bits: layer.bound_bits,
             // Every layer's share of the whole prediction, which knows batches and threads.
-            predicted_seconds: whole * layer.seconds
-                / plan.core_seconds.max(f64::MIN_POSITIVE),
+            predicted_seconds: whole * layer.seconds / plan.core_seconds.max(f64::MIN_POSITIVE),
         })
         .collect()
 }

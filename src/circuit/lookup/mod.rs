@@ -19,6 +19,8 @@ mod simulate;
 mod table;
 mod types;
 
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use error::LookupError;
 pub use noise::Noise;

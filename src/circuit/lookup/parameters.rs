@@ -37,7 +37,6 @@ pub struct ParameterSet {
     pub failure_log2: f64,
 }
 
-
 impl ParameterSet {
     /// Claimed security in bits.
     pub const SECURITY_BITS: u32 = 128;

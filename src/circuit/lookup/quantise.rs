@@ -37,6 +37,8 @@ const ROUNDS: usize = 12;
 const GUARD: f64 = 0.05;
 /// The logits get this much more room than the calibration images needed.
 const LOGIT_MARGIN: f64 = 1.25;
+/// Shares of the largest weight of the last layer that are tried as its reach.
+const CLIPS: [f64; 10] = [1.0, 0.85, 0.7, 0.6, 0.5, 0.4, 0.3, 0.22, 0.16, 0.1];
 /// How near to a grid weights must lie to be taken as trained on it, as a share of its step.
 const ON_GRID: f64 = 2e-3;
 /// The most steps of a grid that training is taken to have used.
@@ -81,9 +83,7 @@ pub fn quantise(
             .map(|std| 1.0 / (levels * f64::from(*std)))
             .collect(),
         shift: channels
-            .flat_map(|(mean, std)| {
-                std::iter::repeat_n(-f64::from(*mean) / f64::from(*std), plane)
-            })
+            .flat_map(|(mean, std)| std::iter::repeat_n(-f64::from(*mean) / f64::from(*std), plane))
             .collect(),
         chain: Vec::new(),
         weighted: None,
@@ -246,8 +246,7 @@ impl Walk {
                 padding: 0,
             };
             self.weighted = Some(self.chain.len());
-            self.chain
-                .push(FloatLayer::sum(name, self.shape, window));
+            self.chain.push(FloatLayer::sum(name, self.shape, window));
         }
         self.activations -= 1;
         let messages = 1_usize << self.bits.message;
@@ -286,20 +285,35 @@ impl Walk {
             offsets.dedup();
             let first = layer.tables.len();
             let constant = (messages as i64 - 1 - high - low).div_euclid(2);
+            if low == high {
+                // Always the same: a constant of the next sum, and an entry that nothing reads.
+                layer.tables.push(vec![0; messages]);
+                alpha[channel] = 0.0;
+                for feature in features {
+                    shift[feature] =
+                        activation.value(channel, slope * low as f64 + self.shift[feature]);
+                    layer.table_of.push(first as u32);
+                }
+                continue;
+            }
             if half {
                 for offset in &offsets {
                     layer.tables.push(half_turn(messages, -offset / slope));
                 }
                 alpha[channel] = slope / 2.0;
             } else {
-                let x = |sum: i64, offset: f64| {
-                    activation.value(channel, slope * sum as f64 + offset)
-                };
-                let levels = Levels::over(levels, (low..=high).flat_map(|sum| {
-                    offsets.iter().map(move |offset| (sum, *offset))
-                }).map(|(sum, offset)| x(sum, offset)));
+                let x =
+                    |sum: i64, offset: f64| activation.value(channel, slope * sum as f64 + offset);
+                let levels = Levels::over(
+                    levels,
+                    (low..=high)
+                        .flat_map(|sum| offsets.iter().map(move |offset| (sum, *offset)))
+                        .map(|(sum, offset)| x(sum, offset)),
+                );
                 for offset in &offsets {
-                    layer.tables.push(levels.table(messages, |index| x(index as i64 - constant, *offset)));
+                    layer
+                        .tables
+                        .push(levels.table(messages, |index| x(index as i64 - constant, *offset)));
                 }
                 alpha[channel] = levels.step;
                 shift[features.clone()].fill(levels.middle);
@@ -336,10 +350,7 @@ impl Walk {
         messages: usize,
     ) -> Result<(Vec<LinearMap>, Vec<f64>, Vec<(i64, i64)>), CircuitError> {
         let weighted = self.weighted.unwrap_or_default();
-        let (channels, plane) = (
-            self.shape.channels,
-            self.shape.height * self.shape.width,
-        );
+        let (channels, plane) = (self.shape.channels, self.shape.height * self.shape.width);
         let signs: Vec<f64> = self.alpha.iter().map(|alpha| alpha.signum()).collect();
         // Where the sum of every channel should lie at most: a width, or a distance from the kink.
         let room = if half {
@@ -352,7 +363,7 @@ impl Walk {
         let mut steps: Vec<f64> = vec![1.0; channels];
         let mut fixed = vec![is_sum; channels];
         if !is_sum {
-            let reach = self.float_reach(half, plane)?;
+            let reach = self.float_reach(half, plane);
             for channel in 0..channels {
                 // Half a step of rounding in every weight widens the sum a little; the rounds below find out how much.
                 steps[channel] = reach[channel] / room;
@@ -399,8 +410,7 @@ impl Walk {
     }
 
     /// What every channel's sum takes in floating point: its width, or its largest distance from the kink.
-    fn float_reach(&self, half: bool, plane: usize) -> Result<Vec<f64>, CircuitError> {
-        let weighted = self.weighted.unwrap_or_default();
+    fn float_reach(&self, half: bool, plane: usize) -> Vec<f64> {
         let channels = self.shape.channels;
         let ranges: Vec<Vec<(f64, f64)>> = self
             .values
@@ -424,31 +434,19 @@ impl Walk {
             .collect();
         (0..channels)
             .map(|channel| {
-                let (low, high) = ranges.iter().fold(
-                    (f64::INFINITY, f64::NEG_INFINITY),
-                    |(low, high), image| (low.min(image[channel].0), high.max(image[channel].1)),
-                );
+                let (low, high) = ranges
+                    .iter()
+                    .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), image| {
+                        (low.min(image[channel].0), high.max(image[channel].1))
+                    });
                 let kink = -self.shift[channel * plane] / self.alpha[channel];
                 let reach = if half {
                     (low - kink).abs().max((high - kink).abs())
                 } else {
                     high - low
                 };
-                // A channel that never changes is a constant: any step will do.
-                if reach.is_finite() && reach > 0.0 {
-                    Ok(reach)
-                } else if self.chain[weighted].groups[0]
-                    .weights
-                    .iter()
-                    .all(|weight| *weight == 0.0)
-                {
-                    Err(LookupError::ZeroWeights {
-                        layer: self.weighted_name(),
-                    }
-                    .into())
-                } else {
-                    Ok(f64::MAX.sqrt())
-                }
+                // A channel that never changes is a constant, whatever its weights: the coarsest step makes them zero.
+                if high > low { reach } else { f64::MAX.sqrt() }
             })
             .collect()
     }
@@ -507,9 +505,11 @@ impl Walk {
                 Ok(values
                     .chunks(plane)
                     .map(|values| {
-                        values.iter().fold((i64::MAX, i64::MIN), |(low, high), value| {
-                            (low.min(*value), high.max(*value))
-                        })
+                        values
+                            .iter()
+                            .fold((i64::MAX, i64::MIN), |(low, high), value| {
+                                (low.min(*value), high.max(*value))
+                            })
                     })
                     .collect())
             })
@@ -546,7 +546,14 @@ impl Walk {
             }
             .into());
         }
-        let step = extreme / f64::from((1_u32 << (self.bits.weight - 1)) - 1);
+        let largest = f64::from((1_u32 << (self.bits.weight - 1)) - 1);
+        let step = self.last_step(weighted, extreme, largest);
+        let reach = largest * step;
+        for group in &mut self.chain[weighted].groups {
+            for weight in &mut group.weights {
+                *weight = weight.clamp(-reach, reach);
+            }
+        }
         let maps = self.maps(weighted, &vec![step; self.shape.channels])?;
         circuit.logits = IntegerSum {
             name: self.weighted_name(),
@@ -573,6 +580,43 @@ impl Walk {
         let needed = (largest.max(1) as f64 * LOGIT_MARGIN).log2().ceil() as u32 + 1;
         circuit.logit_bits = needed.max(circuit.message_bits + 1);
         Ok(())
+    }
+
+    /// The step of the last weights, of at most `largest` steps each, that moves the logits least: rounding counts with the variance of
+    /// what it multiplies, and so does clipping, which is cheap where a large weight reads a neuron that hardly ever changes.
+    fn last_step(&self, weighted: usize, extreme: f64, largest: f64) -> f64 {
+        let layer = &self.chain[weighted];
+        let count = self.values.len() as f64;
+        let mut variances = vec![0.0; layer.inputs];
+        // Behind a pooling, inputs of the weights are not values of the tables: all count the same.
+        if weighted == 0 {
+            for (feature, variance) in variances.iter_mut().enumerate() {
+                let values = || self.values.iter().map(|values| values[feature] as f64);
+                let mean = values().sum::<f64>() / count;
+                *variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
+            }
+        } else {
+            variances.fill(1.0);
+        }
+        let cost = |step: f64| -> f64 {
+            let groups = layer.groups.iter();
+            groups
+                .flat_map(|group| {
+                    let rows = group.weights.chunks_exact(group.taps);
+                    rows.flat_map(|row| row.iter().zip(&group.gather))
+                })
+                .map(|(weight, input)| {
+                    let place = (weight / step).round().clamp(-largest, largest);
+                    let variance = variances.get(*input as usize).copied().unwrap_or(0.0);
+                    (place * step - weight).powi(2) * variance
+                })
+                .sum()
+        };
+        CLIPS
+            .iter()
+            .map(|clip| clip * extreme / largest)
+            .min_by(|one, other| cost(*one).total_cmp(&cost(*other)))
+            .unwrap_or(extreme / largest)
     }
 
     fn weighted_name(&self) -> String {

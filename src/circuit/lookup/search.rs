@@ -114,7 +114,11 @@ pub fn compile_lookup(
             )
         })
         .count();
-    let hidden = if hidden > 1 { &HIDDEN[..] } else { &HIDDEN[..1] };
+    let hidden = if hidden > 1 {
+        &HIDDEN[..]
+    } else {
+        &HIDDEN[..1]
+    };
     let messages = choices(encryption.message_bits, &MESSAGE_BITS);
     let pixels = choices(encryption.pixel_bits, &PIXEL_BITS);
     let mut candidates = Vec::new();

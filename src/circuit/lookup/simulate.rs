@@ -56,7 +56,11 @@ impl IntegerSum {
 }
 
 impl LookupLayer {
-    pub(super) fn evaluate(&self, values: &[i64], message_bits: u32) -> Result<Vec<i64>, CircuitError> {
+    pub(super) fn evaluate(
+        &self,
+        values: &[i64],
+        message_bits: u32,
+    ) -> Result<Vec<i64>, CircuitError> {
         let sums = self.sum.evaluate(values)?;
         Ok(sums
             .iter()

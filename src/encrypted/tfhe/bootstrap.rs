@@ -69,11 +69,7 @@ impl<'a> Bootstrapper<'a> {
             self.buffers.stack(),
         );
         let mut output = LweCiphertext::from_container(output, typed.modulus);
-        extract_lwe_sample_from_glwe_ciphertext(
-            &self.accumulator,
-            &mut output,
-            MonomialDegree(0),
-        );
+        extract_lwe_sample_from_glwe_ciphertext(&self.accumulator, &mut output, MonomialDegree(0));
     }
 }
 

@@ -50,7 +50,9 @@ impl KeyFolder {
                 .map(|folder| folder.join("cryptodl").join("keys"))
                 .ok_or_else(|| EncryptedError::File {
                     path: "keys".into(),
-                    what: format!("there is no folder for keys\nhint: name one in {KEY_DIR_VARIABLE}"),
+                    what: format!(
+                        "there is no folder for keys\nhint: name one in {KEY_DIR_VARIABLE}"
+                    ),
                 })?,
         };
         let failed = |source: std::io::Error| EncryptedError::File {
@@ -168,23 +170,32 @@ fn content<'a>(
         return Err(wrong(path, &format!("this is no key file\nhint: {remedy}")));
     }
     let Some((body, digest)) = bytes.split_last_chunk::<DIGEST>() else {
-        return Err(wrong(path, &format!("the key file is cut short\nhint: {remedy}")));
+        return Err(wrong(
+            path,
+            &format!("the key file is cut short\nhint: {remedy}"),
+        ));
     };
     if blake3::hash(body).as_bytes() != digest {
         return Err(wrong(
             path,
-            &format!("the key file's BLAKE3 digest is wrong: it was damaged or cut short\nhint: {remedy}"),
+            &format!(
+                "the key file's BLAKE3 digest is wrong: it was damaged or cut short\nhint: {remedy}"
+            ),
         ));
     }
-    body.strip_prefix(head(kind, set).as_slice()).ok_or_else(|| {
-        wrong(
-            path,
-            &format!("the key is of another kind, version or parameter set than {}\nhint: {remedy}", set.name),
-        )
-    })
+    body.strip_prefix(head(kind, set).as_slice())
+        .ok_or_else(|| {
+            wrong(
+                path,
+                &format!(
+                    "the key is of another kind, version or parameter set than {}\nhint: {remedy}",
+                    set.name
+                ),
+            )
+        })
 }
 
-fn client_bytes(key: &ClientKey) -> Vec<u8> {
+pub(super) fn client_bytes(key: &ClientKey) -> Vec<u8> {
     let mut bytes = head(CLIENT, key.set);
     // Room for all of it from the start: no copy of a secret stays behind in freed memory.
     bytes.reserve_exact(key.set.lwe_dimension + key.set.long_dimension() + DIGEST);
@@ -247,10 +258,14 @@ fn server_from(
     }
     let (words, left) = rest.as_chunks::<8>();
     // A body of every row alone: the masks are seeds.
-    let bootstrap = set.lwe_dimension * (set.glwe_dimension + 1) * set.pbs_levels * set.polynomial_size;
+    let bootstrap =
+        set.lwe_dimension * (set.glwe_dimension + 1) * set.pbs_levels * set.polynomial_size;
     let switch = set.long_dimension() * set.ks_levels;
     if words.len() != bootstrap + switch || !left.is_empty() {
-        return Err(wrong(path, "the evaluation keys are not of this parameter set"));
+        return Err(wrong(
+            path,
+            "the evaluation keys are not of this parameter set",
+        ));
     }
     let mut words: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
     let switched = words.split_off(bootstrap);

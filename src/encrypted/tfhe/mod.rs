@@ -11,6 +11,8 @@ mod key_file;
 mod keys;
 mod parameters;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use bootstrap::measure_bootstrap;
 pub use client::{Client, Reply, Upload};

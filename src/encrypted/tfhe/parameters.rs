@@ -24,9 +24,8 @@ pub(super) struct Typed {
 
 impl From<&ParameterSet> for Typed {
     fn from(set: &ParameterSet) -> Self {
-        let gaussian = |deviation: f64| {
-            DynamicDistribution::new_gaussian_from_std_dev(StandardDev(deviation))
-        };
+        let gaussian =
+            |deviation: f64| DynamicDistribution::new_gaussian_from_std_dev(StandardDev(deviation));
         Self {
             lwe: LweDimension(set.lwe_dimension),
             glwe: GlweDimension(set.glwe_dimension),

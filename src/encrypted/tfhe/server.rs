@@ -32,7 +32,9 @@ impl Server {
     /// # Errors
     /// [`EncryptedError::Mismatch`] where the keys have fewer message bits than the circuit.
     pub fn new(key: ServerKey, circuit: LookupCircuit) -> Result<Self, EncryptedError> {
-        circuit.check().map_err(crate::circuit::CircuitError::from)?;
+        circuit
+            .check()
+            .map_err(crate::circuit::CircuitError::from)?;
         if key.set.message_bits < circuit.message_bits {
             return Err(EncryptedError::Mismatch {
                 what: "the message space of the keys",
@@ -113,8 +115,8 @@ impl Server {
                         bootstrapper.look_up(&input, &tables[*table as usize], &mut output);
                         if layer.through != 0 {
                             for (output, sum) in output.iter_mut().zip(sum) {
-                                *output = output
-                                    .wrapping_add(sum.wrapping_mul(layer.through as u64));
+                                *output =
+                                    output.wrapping_add(sum.wrapping_mul(layer.through as u64));
                             }
                         }
                         add(&self.spent[2 * index + 1], start);

@@ -61,7 +61,10 @@ fn exactly(raw: &RawActivation, backend: &Backend) -> Result<(), Problem> {
             .at_some(label(&raw.exact), "this asks for the function itself")
             .at_some(
                 backend.label.clone(),
-                format!("the backend `{}` has polynomials only", backend.name.as_str()),
+                format!(
+                    "the backend `{}` has polynomials only",
+                    backend.name.as_str()
+                ),
             )
             .help("write backend = \"tfhe\" in [encryption], or leave `exact` out"));
     }

@@ -47,13 +47,15 @@ pub(super) fn check(raw: &RawEncryption, dataset: &DatasetSpec) -> Result<Encryp
         ("pixel_bits", label(&raw.pixel_bits)),
     ] {
         if place.is_some() && backend != BackendName::Tfhe {
-            return Err(Problem::new(format!("`encryption.{name}` is about look-ups"))
-                .at_some(place, "only the backend `tfhe` has them")
-                .at_some(
-                    label(&raw.backend),
-                    format!("this is `{}`", backend.as_str()),
-                )
-                .help("write backend = \"tfhe\", or leave it out"));
+            return Err(
+                Problem::new(format!("`encryption.{name}` is about look-ups"))
+                    .at_some(place, "only the backend `tfhe` has them")
+                    .at_some(
+                        label(&raw.backend),
+                        format!("this is `{}`", backend.as_str()),
+                    )
+                    .help("write backend = \"tfhe\", or leave it out"),
+            );
         }
     }
     let pixel_bits = whole_or_auto(&raw.pixel_bits, "encryption.pixel_bits", 1..=8)?;

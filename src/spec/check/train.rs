@@ -5,7 +5,8 @@ use super::field::{choice, flag, label, real, whole};
 use crate::spec::error::Problem;
 use crate::spec::raw::RawTrain;
 use crate::spec::{
-    ActivationSpec, DatasetSpec, EncryptionSpec, LayerSpec, NetworkSpec, Optimizer, QuantizeSpec, TrainSpec,
+    ActivationSpec, DatasetSpec, EncryptionSpec, LayerSpec, NetworkSpec, Optimizer, QuantizeSpec,
+    TrainSpec,
 };
 use polyapprox::Function;
 
@@ -88,9 +89,11 @@ pub(super) fn quantize(
         matches!(pair[1], LayerSpec::Activation) && !matches!(pair[0], LayerSpec::BatchNorm)
     });
     if bare {
-        return Err(Problem::new("training on integers needs batch norm before every activation")
-            .at_some(place, "the steps of the weights follow from its statistics")
-            .help("leave `network.batch_norm` out, or write the batch norms among the layers"));
+        return Err(
+            Problem::new("training on integers needs batch norm before every activation")
+                .at_some(place, "the steps of the weights follow from its statistics")
+                .help("leave `network.batch_norm` out, or write the batch norms among the layers"),
+        );
     }
     // An exact ReLU after one layer needs no padding bit: see `circuit::lookup`.
     let whole_torus =
