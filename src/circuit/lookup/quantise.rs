@@ -11,6 +11,7 @@ use super::table::{Activation, Levels, half_turn};
 use super::types::{IntegerSum, LookupCircuit, LookupLayer};
 use crate::circuit::error::CircuitError;
 use crate::circuit::float_layer::{FloatLayer, Window};
+use crate::circuit::integer_map::apply_map;
 use crate::data::Images;
 use crate::model::{TrainedLayer, TrainedNetwork};
 use crate::spec::Shape;
@@ -256,6 +257,10 @@ impl Walk {
         let (maps, steps, ranges) = self.fit(half, messages)?;
         let plane = self.shape.height * self.shape.width;
         let outputs = self.shape.len();
+        let moved = moved(&self.chain, &maps, &steps, &self.values);
+        for (feature, moved) in moved.into_iter().enumerate() {
+            self.shift[feature] += self.alpha[feature / plane] * moved;
+        }
         let mut layer = LookupLayer {
             sum: IntegerSum {
                 name: self.weighted_name(),
@@ -549,12 +554,21 @@ impl Walk {
         let largest = f64::from((1_u32 << (self.bits.weight - 1)) - 1);
         let step = self.last_step(weighted, extreme, largest);
         let reach = largest * step;
+        let before = self.chain.clone();
         for group in &mut self.chain[weighted].groups {
             for weight in &mut group.weights {
                 *weight = weight.clamp(-reach, reach);
             }
         }
-        let maps = self.maps(weighted, &vec![step; self.shape.channels])?;
+        let steps = vec![step; self.shape.channels];
+        let maps = self.maps(weighted, &steps)?;
+        for (shift, moved) in self
+            .shift
+            .iter_mut()
+            .zip(moved(&before, &maps, &steps, &self.values))
+        {
+            *shift += moved;
+        }
         circuit.logits = IntegerSum {
             name: self.weighted_name(),
             kind: self.weighted_kind(),
@@ -626,6 +640,33 @@ impl Walk {
     fn weighted_kind(&self) -> crate::circuit::LinearKind {
         self.chain[self.weighted.unwrap_or_default()].kind
     }
+}
+
+/// What rounding the weights took from the mean of every sum, in the units of the chain: a constant gives it back.
+fn moved(chain: &[FloatLayer], maps: &[LinearMap], steps: &[f64], values: &[Vec<i64>]) -> Vec<f64> {
+    let mut means = vec![0.0; values.first().map_or(0, Vec::len)];
+    for image in values {
+        for (mean, value) in means.iter_mut().zip(image) {
+            *mean += *value as f64 / values.len() as f64;
+        }
+    }
+    let mut exact = means.clone();
+    for layer in chain {
+        exact = apply(layer, &exact);
+    }
+    let mut rounded = means;
+    for map in maps {
+        rounded = apply_map(map, &rounded, |sum, value, weight| {
+            sum + value * f64::from(weight)
+        });
+    }
+    let plane = exact.len() / steps.len().max(1);
+    exact
+        .iter()
+        .zip(&rounded)
+        .enumerate()
+        .map(|(feature, (exact, rounded))| exact - steps[feature / plane.max(1)] * rounded)
+        .collect()
 }
 
 /// Per channel, the grid that its weights were trained on; `None` where they lie on none.
