@@ -233,7 +233,7 @@ mod tests {
             }
             let width = (high - low) / (f64::from(*step) * pixel);
             assert!(
-                (12.0..32.0).contains(&width),
+                (12.0..40.0).contains(&width),
                 "channel {channel}: {width} steps"
             );
         }

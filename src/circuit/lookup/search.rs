@@ -33,7 +33,7 @@ const LAST: [(u32, u32); 5] = [(3, 3), (3, 4), (4, 4), (4, 5), (5, 6)];
 /// Bits of activations that go into another look-up's sum.
 const HIDDEN: [u32; 2] = [1, 2];
 /// A cheaper circuit is taken where it is this much worse at most.
-const TOLERANCE: f64 = 0.0025;
+const TOLERANCE: f64 = 0.005;
 /// A look-up fails at most this often.
 pub(super) const LOOKUP_FAILURE_LOG2: f64 = -128.0;
 /// A decrypted logit is off by one at most this often. That moves no other number, so it need not be as rare.
@@ -139,7 +139,15 @@ pub fn compile_lookup(
     let mut found: Vec<(u64, LookupCircuit, &'static ParameterSet)> = Vec::new();
     let tried = candidates.len() as u64;
     for bits in candidates {
-        let circuit = quantise(network, &calibration, bits)?;
+        let circuit = match quantise(network, &calibration, bits) {
+            Ok(circuit) => circuit,
+            // So few bits that every sum is a constant: others may do.
+            Err(CircuitError::Lookup(error @ LookupError::ZeroWeights { .. })) => {
+                reasons.push(format!("{} message bits: {error}", bits.message));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let set = match circuit.cheapest_set() {
             Ok(set) => set,
             Err(reason) => {
