@@ -190,6 +190,9 @@ pub enum CircuitError {
         /// Why not.
         source: rayon::ThreadPoolBuildError,
     },
+    /// The network cannot be a circuit of look-ups.
+    #[error(transparent)]
+    Lookup(#[from] super::lookup::LookupError),
     /// The network contradicts itself.
     #[error(transparent)]
     Model(#[from] ModelError),

@@ -25,6 +25,7 @@ mod float_layer;
 mod fold;
 mod integer_map;
 mod integers;
+pub mod lookup;
 mod memory;
 mod monic;
 mod plan;

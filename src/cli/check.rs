@@ -45,11 +45,16 @@ pub fn check(arguments: &CheckArguments) -> Result<(), Failure> {
 
 fn plan(experiment: &Experiment) -> Result<String, PipelineError> {
     crate::pipeline::starting_polynomial(experiment)?;
-    if experiment.encryption.backend != BackendName::Ckks {
-        return Ok(format!(
-            "backend {}",
-            experiment.encryption.backend.as_str()
-        ));
+    match experiment.encryption.backend {
+        BackendName::Ckks => {}
+        BackendName::Clear => return Ok("backend clear".into()),
+        BackendName::Tfhe => {
+            let plan = circuit::lookup::plan_lookup_shape(experiment)?;
+            return Ok(format!(
+                "backend tfhe, {} bootstraps an image, tables of 2^{} entries",
+                plan.bootstraps, plan.message_bits
+            ));
+        }
     }
     let plan = circuit::plan_shape(experiment)?;
     Ok(format!(

@@ -106,6 +106,12 @@ pub struct DecryptArguments {
 
 /// Writes a run's circuit as a client's and a server's folder.
 pub fn export(arguments: &ExportArguments) -> Result<(), Failure> {
+    if crate::pipeline::holds_lookups(&arguments.run) {
+        return Err(Failure::Usage(format!(
+            "{} is a run of the backend `tfhe`; client and server as processes of their own are there for `ckks` alone",
+            arguments.run.display()
+        )));
+    }
     let circuit = Circuit::read(&arguments.run.join("circuit.bin")).map_err(PipelineError::from)?;
     let plan_path = arguments.run.join("plan.json");
     let text = fs::read(&plan_path)

@@ -9,6 +9,7 @@ mod data;
 mod exit;
 mod logging;
 mod plan;
+mod plan_lookups;
 mod publish;
 mod report;
 mod run;

@@ -29,7 +29,7 @@ pub struct PlanArguments {
     costs: CostArguments,
 }
 
-/// Columns as wide as their widest cell; text to the left, numbers to the right.
+/// Facts, then a table.
 fn print(plan: &Plan, experiment: &Experiment, measured: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let encryption = &experiment.encryption;
@@ -39,7 +39,25 @@ fn print(plan: &Plan, experiment: &Experiment, measured: bool) -> io::Result<()>
     writeln!(out)?;
     let mut table = vec![Plan::COLUMNS.map(String::from)];
     table.extend(plan.rows());
-    let widths: Vec<usize> = (0..Plan::COLUMNS.len())
+    print_table(&mut out, &table)?;
+    writeln!(
+        out,
+        "\nscale, bound and precision in bits; weights are not trained yet, so bounds and precision are estimates"
+    )?;
+    let whose = if measured {
+        "times by the measured costs of this machine"
+    } else {
+        "times by the costs of a reference machine (two cores with AVX-512); --calibrate measures this one"
+    };
+    writeln!(out, "{whose}")
+}
+
+/// Columns as wide as their widest cell; the first two to the left, the rest to the right.
+pub(super) fn print_table<const N: usize>(
+    out: &mut impl Write,
+    table: &[[String; N]],
+) -> io::Result<()> {
+    let widths: Vec<usize> = (0..N)
         .map(|column| {
             table
                 .iter()
@@ -48,7 +66,7 @@ fn print(plan: &Plan, experiment: &Experiment, measured: bool) -> io::Result<()>
                 .unwrap_or(0)
         })
         .collect();
-    for row in &table {
+    for row in table {
         let cells: Vec<String> = row
             .iter()
             .zip(&widths)
@@ -63,26 +81,21 @@ fn print(plan: &Plan, experiment: &Experiment, measured: bool) -> io::Result<()>
             .collect();
         writeln!(out, "{}", cells.join("  ").trim_end())?;
     }
-    writeln!(
-        out,
-        "\nscale, bound and precision in bits; weights are not trained yet, so bounds and precision are estimates"
-    )?;
-    let whose = if measured {
-        "times by the measured costs of this machine"
-    } else {
-        "times by the costs of a reference machine (two cores with AVX-512); --calibrate measures this one"
-    };
-    writeln!(out, "{whose}")
+    Ok(())
 }
 
 /// Prints what an encrypted evaluation of the spec would take.
 pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
     let experiment = Experiment::from_path(&arguments.spec, &arguments.set)?;
-    if experiment.encryption.backend != BackendName::Ckks {
-        return Err(Failure::Usage(format!(
-            "there is no plan for the backend `{}`\nhint: `--set encryption.backend=ckks`",
-            experiment.encryption.backend.as_str()
-        )));
+    match experiment.encryption.backend {
+        BackendName::Ckks => {}
+        BackendName::Tfhe => return super::plan_lookups::plan(&experiment),
+        BackendName::Clear => {
+            return Err(Failure::Usage(
+                "there is no plan for the backend `clear`\nhint: `--set encryption.backend=ckks`"
+                    .into(),
+            ));
+        }
     }
     let source = arguments.costs.source();
     if arguments.calibrate {

@@ -72,6 +72,20 @@ impl Images {
         self.range(0..n)
     }
 
+    /// The images with `2^bits` shades of every pixel, rounded to the nearest, black and white kept: what is left of them where a client
+    /// encrypts pixels of so many bits. Exact where `bits` divides 8.
+    pub fn coarse(&self, bits: u32) -> Self {
+        let largest = (1_u32 << bits.clamp(1, 8)) - 1;
+        let shade = |byte: &u8| {
+            let step = (u32::from(*byte) * largest * 2 + 255) / 510;
+            (step * 255 / largest) as u8
+        };
+        Self {
+            pixels: self.pixels.iter().map(shade).collect(),
+            ..self.clone()
+        }
+    }
+
     /// Keeps the first `n` images.
     pub(super) fn truncate(&mut self, n: usize) {
         self.labels.truncate(n);

@@ -1,24 +1,49 @@
 //! Evaluation of encrypted images: the [`Backend`] trait and its sides.
 //!
-//! `ckks` is the batched engine (one feature a ciphertext, one image a slot). `clear` has no ciphertexts at all: the integer simulator of
-//! [`crate::circuit`] is its whole answer. `tfhe` has its place here and is not built yet.
+//! `ckks` is the batched engine (one feature a ciphertext, one image a slot). `tfhe` bootstraps every neuron by a look-up, one image at a
+//! time. `clear` has no ciphertexts at all: the integer simulator of [`crate::circuit`] is its whole answer.
 
 pub mod ckks;
+#[cfg(feature = "tfhe")]
+pub mod tfhe;
 
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use crate::circuit::lookup::{LookupCircuit, LookupPlan};
 use crate::circuit::{Circuit, CircuitError, Plan};
 use crate::data::Images;
 use crate::results::{EncryptionSummary, Evaluation, LayerRow, Timing};
 use crate::spec::BackendName;
 
+/// A network in the form that a backend takes, and its plan.
+#[derive(Clone, Copy, Debug)]
+pub enum Work<'a> {
+    /// Integer linear layers and polynomials: `ckks`.
+    Polynomials {
+        /// The folded network.
+        circuit: &'a Circuit,
+        /// Parameters, levels and scales for it.
+        plan: &'a Plan,
+    },
+    /// Integer sums and look-ups: `tfhe`.
+    Lookups {
+        /// The quantised network.
+        circuit: &'a LookupCircuit,
+        /// Parameters and failure probabilities.
+        plan: &'a LookupPlan,
+    },
+}
+
 /// What a backend is asked to evaluate.
 #[derive(Clone, Copy, Debug)]
 pub struct Job<'a> {
-    /// The folded network.
-    pub circuit: &'a Circuit,
-    /// Parameters, levels and scales for it.
-    pub plan: &'a Plan,
+    /// The network.
+    pub work: Work<'a>,
+    /// The experiment's name: keys that are kept are kept under it.
+    pub name: &'a str,
+    /// Where keys are kept, by the backends that keep them; `None`: the user's own place.
+    pub key_dir: Option<&'a Path>,
     /// Test images; the first `count` are encrypted.
     pub images: &'a Images,
     /// How many images.
@@ -47,7 +72,7 @@ pub trait Backend {
     /// The name in specs.
     fn name(&self) -> BackendName;
 
-    /// Makes fresh keys, encrypts, evaluates and decrypts.
+    /// Makes keys (or reads those it keeps), encrypts, evaluates and decrypts.
     fn evaluate(&self, job: &Job<'_>) -> Result<Outcome, EncryptedError>;
 }
 
@@ -56,6 +81,9 @@ pub fn backend(name: BackendName) -> Result<Option<Box<dyn Backend>>, EncryptedE
     match name {
         BackendName::Ckks => Ok(Some(Box::new(ckks::Batched))),
         BackendName::Clear => Ok(None),
+        #[cfg(feature = "tfhe")]
+        BackendName::Tfhe => Ok(Some(Box::new(tfhe::Bootstrapped))),
+        #[cfg(not(feature = "tfhe"))]
         BackendName::Tfhe => Err(EncryptedError::BackendMissing("tfhe")),
     }
 }

@@ -251,6 +251,7 @@ pub fn experiment(seed: u64) -> Experiment {
             interval: Interval::new(-4.0, 4.0).unwrap(),
             trainable: Trainable::Channel,
             coefficients: None,
+            exact: false,
         },
         network: NetworkSpec {
             depth: 1,
@@ -281,6 +282,7 @@ pub fn experiment(seed: u64) -> Experiment {
             ],
         },
         train: TrainSpec {
+            quantize: None,
             epochs: 3,
             batch: 32,
             optimizer: Optimizer::Adamw,

@@ -10,7 +10,7 @@ use super::PipelineError;
 use super::memory::peak_rss_bytes;
 use crate::circuit::{self, CostTable, Plan};
 use crate::data::Images;
-use crate::encrypted::{self, Job, Outcome};
+use crate::encrypted::{self, Job, Outcome, Work};
 use crate::spec::Experiment;
 
 /// Images on which the ranges of the activations are measured.
@@ -60,8 +60,12 @@ pub fn bench(
     let images = random_images(experiment, count, &mut random)?;
     let prepare_s = start.elapsed().as_secs_f64();
     let job = Job {
-        circuit: &circuit,
-        plan: &plan,
+        work: Work::Polynomials {
+            circuit: &circuit,
+            plan: &plan,
+        },
+        name: &experiment.name,
+        key_dir: None,
         images: &images,
         count,
         threads: experiment.encryption.threads,

@@ -96,8 +96,7 @@ pub(super) fn write(
     };
     tables::write_layers(&folder.file("layers.csv"), &told.layers)?;
     crate::model::save(&made.network, &folder.file("model.safetensors"))?;
-    made.circuit.write(&folder.file("circuit.bin"))?;
-    write_json(&folder.file("plan.json"), &made.plan)?;
+    made.compiled.write(&|name| folder.file(name))?;
     write_json(&folder.file("ranges.json"), &tell::ranges(made))?;
     let page = tell::report(experiment, made, dataset, &told);
     let charts = if experiment.output.charts {
@@ -145,20 +144,25 @@ fn summarize(experiment: &Experiment, made: &Made, table: &PredictionTable) -> S
         dataset: experiment.dataset.name.as_str().into(),
         activation: ActivationSummary {
             function: activation.function.as_str().into(),
-            method: if activation.coefficients.is_some() {
+            method: if activation.exact {
+                "exact".into()
+            } else if activation.coefficients.is_some() {
                 "explicit".into()
             } else {
                 activation.method.as_str().into()
             },
-            degree: activation.degree,
+            degree: (!activation.exact).then_some(activation.degree),
             interval: [activation.interval.low(), activation.interval.high()],
-            coefficients: made.start.coefficients().to_vec(),
+            coefficients: match activation.exact {
+                true => Vec::new(),
+                false => made.start.coefficients().to_vec(),
+            },
         },
         network: NetworkSummary {
             depth: experiment.network.depth,
             parameters: usize::try_from(experiment.network.parameters()).unwrap_or(usize::MAX),
-            macs: made.circuit.macs(),
-            activations: made.circuit.activations(),
+            macs: made.compiled.macs(),
+            activations: made.compiled.activations(),
         },
         accuracy: Accuracies::of(table),
         agreement: AgreementSummary::of(table),

@@ -1,13 +1,17 @@
 //! What the planner foretold, beside what came.
 
+use super::compiled::Compiled;
 use super::run::Made;
 use crate::circuit::Plan;
 use crate::results::{Compared, ComparedBits, Evaluation, Prediction};
 
-/// The prediction of a run's encrypted evaluation; none where nothing was encrypted.
+/// The prediction of a run's encrypted evaluation; none where nothing was encrypted, or by look-ups.
 pub(super) fn of(made: &Made) -> Option<Prediction> {
-    let record = made.encrypted.as_ref()?;
-    let (plan, timing) = (&made.plan, &record.timing);
+    let (record, Compiled::Polynomials { plan, .. }) = (made.encrypted.as_ref()?, &made.compiled)
+    else {
+        return None;
+    };
+    let timing = &record.timing;
     let images = usize::try_from(timing.images).unwrap_or(usize::MAX);
     let named = |name: &str| {
         let mut evaluations = made.predictions.evaluations.iter();

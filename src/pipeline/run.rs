@@ -11,12 +11,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::PipelineError;
+use super::compiled::Compiled;
 use super::costs::CostSource;
 use super::memory::peak_rss_bytes;
 use super::output;
 use super::stages::{Finished, Keys, Stage};
 use super::store::{Claim, Entry, Pending, Store};
-use crate::circuit::{self, Circuit, Plan};
+use crate::circuit;
 use crate::data::{self, DataDirs, Dataset};
 use crate::encrypted::{self, Job};
 use crate::model::{self, Activations, PreActivation, TrainedNetwork};
@@ -30,8 +31,6 @@ use crate::train;
 const EVALUATION_BATCH: usize = 500;
 /// Training images on which the ranges of the pre-activations are measured.
 const RANGE_IMAGES: usize = 20_000;
-/// Training images whose noise is foretold one by one.
-const FORECAST_IMAGES: usize = 2_000;
 
 /// How to run.
 #[derive(Debug)]
@@ -69,8 +68,7 @@ pub(super) struct Made {
     pub train_seconds: f64,
     pub train_ranges: Vec<PreActivation>,
     pub test_ranges: Vec<PreActivation>,
-    pub circuit: Circuit,
-    pub plan: Plan,
+    pub compiled: Compiled,
     pub predictions: Predictions,
     pub encrypted: Option<EncryptedRecord>,
     pub stages: Vec<Finished>,
@@ -106,8 +104,10 @@ pub fn run(
     let begun = Manifest::begin();
     let start = starting_polynomial(experiment)?;
     // What cannot be encrypted is refused before hours of training.
-    if experiment.encryption.backend == BackendName::Ckks {
-        circuit::plan_shape(experiment)?;
+    match experiment.encryption.backend {
+        BackendName::Ckks => drop(circuit::plan_shape(experiment)?),
+        BackendName::Tfhe => drop(circuit::lookup::plan_lookup_shape(experiment)?),
+        BackendName::Clear => {}
     }
     let backend = encrypted::backend(experiment.encryption.backend)?;
     let data_digest = data::verify(&experiment.dataset, experiment.seed, options.data)?;
@@ -153,12 +153,15 @@ pub fn run(
             let record: TrainRecord = read_json(&entry.file("train.json"))?;
             Ok::<_, PipelineError>((model::load(&entry.file("model.safetensors"))?, record))
         };
-    let (network, trained) = train_one(
-        Stage::Train,
-        &keys.train,
-        Activations::Polynomial(&start),
-        &mut stages,
-    )?;
+    let polynomial = match &keys.train {
+        Some(key) => Some(train_one(
+            Stage::Train,
+            key,
+            Activations::Polynomial(&start),
+            &mut stages,
+        )?),
+        None => None,
+    };
     let original = match &keys.original {
         Some(key) => Some(train_one(
             Stage::Original,
@@ -169,65 +172,70 @@ pub fn run(
         None => None,
     };
 
+    // An exact activation has the original network alone, which is then what is encrypted.
+    let Some((network, trained)) = polynomial.as_ref().or(original.as_ref()) else {
+        return Err(PipelineError::Malformed {
+            path: "the stages".into(),
+            what: "no network was trained".into(),
+        });
+    };
+
     let plaintext = stages.make(Stage::Plaintext, &keys.plaintext, &|pending| {
         let (dataset, interval) = (dataset()?, experiment.activation.interval);
-        let first = dataset.train.first(RANGE_IMAGES);
-        let mut train = model::pre_activations(&network, &first, interval)?;
+        let (first, test) = (dataset.train.first(RANGE_IMAGES), &dataset.test);
+        // A network that learned from coarse pixels is judged on such pixels.
+        let (first, test) = match experiment.train.quantize {
+            Some(bits) => (first.coarse(bits.pixel_bits), &test.coarse(bits.pixel_bits)),
+            None => (first, test),
+        };
+        let mut train = model::pre_activations(network, &first, interval)?;
         // What the planner must leave room for at the very end.
-        let logits = model::logits(&network, &first, EVALUATION_BATCH)?;
-        train.push(circuit::output_range(&network, &logits));
+        let logits = model::logits(network, &first, EVALUATION_BATCH)?;
+        train.push(circuit::output_range(network, &logits));
         let ranges = Ranges {
             train,
-            test: model::pre_activations(&network, &dataset.test, interval)?,
+            test: model::pre_activations(network, test, interval)?,
         };
         write_json(&pending.file("ranges.json"), &ranges)?;
-        output::write_logits(
-            &pending.file("polynomial.f32"),
-            &model::logits(&network, &dataset.test, EVALUATION_BATCH)?,
-        )?;
-        if let Some((original, _)) = &original {
-            output::write_logits(
-                &pending.file("original.f32"),
-                &model::logits(original, &dataset.test, EVALUATION_BATCH)?,
-            )?;
+        for (name, trained) in [("polynomial", &polynomial), ("original", &original)] {
+            if let Some((network, _)) = trained {
+                output::write_logits(
+                    &pending.file(&format!("{name}.f32")),
+                    &model::logits(network, test, EVALUATION_BATCH)?,
+                )?;
+            }
         }
         Ok(())
     })?;
     let ranges: Ranges = read_json(&plaintext.file("ranges.json"))?;
 
     let folded = stages.make(Stage::Circuit, &keys.circuit, &|pending| {
-        let test = &dataset()?.test;
-        let costs = options.costs.table(options.out);
-        let (circuit, mut plan) =
-            circuit::compile_with(&network, &ranges.train, &experiment.encryption, &costs)?;
-        let some = dataset()?.train.first(FORECAST_IMAGES);
-        plan.forecast = circuit::forecast(&circuit, &plan, &some)?;
-        output::write_logits(
-            &pending.file("circuit.f32"),
-            &circuit::simulate(&circuit, &plan, test, None)?,
-        )?;
-        output::write_logits(
-            &pending.file("simulated.f32"),
-            &circuit::simulate(&circuit, &plan, test, Some(experiment.seed))?,
-        )?;
-        circuit.write(&pending.file("circuit.bin"))?;
-        write_json(&pending.file("plan.json"), &plan)
+        let costs = || options.costs.table(options.out);
+        let compiled = Compiled::of(experiment, network, &ranges.train, dataset()?, &costs)?;
+        let (exact, noisy) = compiled.simulate(&dataset()?.test, experiment.seed)?;
+        output::write_logits(&pending.file("circuit.f32"), &exact)?;
+        output::write_logits(&pending.file("simulated.f32"), &noisy)?;
+        compiled.write(&|name| pending.file(name))
     })?;
-    let circuit = Circuit::read(&folded.file("circuit.bin"))?;
-    let plan: Plan = read_json(&folded.file("plan.json"))?;
+    let compiled = Compiled::read(experiment.encryption.backend, &|name| folded.file(name))?;
 
     let encrypted = match &backend {
         None => None,
         Some(backend) => Some(stages.make(Stage::Encrypted, &keys.encrypted, &|pending| {
             let job = Job {
-                circuit: &circuit,
-                plan: &plan,
+                work: compiled.work(),
+                name: &experiment.name,
+                key_dir: None,
                 images: &dataset()?.test,
                 count: experiment.encryption.images,
                 threads: experiment.encryption.threads,
                 stop: options.stop,
             };
             let outcome = backend.evaluate(&job)?;
+            compiled.confirm(
+                &outcome.evaluation,
+                &output::read_logits(&folded.file("circuit.f32"))?,
+            );
             output::write_logits(&pending.file("encrypted.f32"), &outcome.evaluation)?;
             let record = EncryptedRecord {
                 encryption: outcome.encryption,
@@ -250,28 +258,29 @@ pub fn run(
     if original.is_some() {
         take("original", &plaintext)?;
     }
-    take("polynomial", &plaintext)?;
+    if polynomial.is_some() {
+        take("polynomial", &plaintext)?;
+    }
     take("circuit", &folded)?;
     take("simulated", &folded)?;
     if let Some(entry) = &encrypted {
         take("encrypted", entry)?;
     }
-    let mut epochs = trained.epochs;
-    epochs.extend(
-        original
-            .map(|(_, record)| record.epochs)
-            .unwrap_or_default(),
-    );
+    let (network, train_seconds) = (network.clone(), trained.seconds);
+    let epochs = [polynomial, original]
+        .into_iter()
+        .flatten()
+        .flat_map(|(_, record)| record.epochs)
+        .collect();
     let made = Made {
         start,
         data_digest,
         network,
         epochs,
-        train_seconds: trained.seconds,
+        train_seconds,
         train_ranges: ranges.train,
         test_ranges: ranges.test,
-        circuit,
-        plan,
+        compiled,
         predictions: Predictions {
             labels: dataset()?.test.labels.clone(),
             evaluations,
@@ -349,12 +358,12 @@ impl Stages<'_> {
     }
 }
 
-fn write_json(path: &Path, value: &impl Serialize) -> Result<(), PipelineError> {
+pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), PipelineError> {
     let text = serde_json::to_vec_pretty(value).map_err(|error| malformed(path, error))?;
     fs::write(path, text).map_err(PipelineError::io("write", path))
 }
 
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, PipelineError> {
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, PipelineError> {
     let text = fs::read(path).map_err(PipelineError::io("read", path))?;
     serde_json::from_slice(&text).map_err(|error| malformed(path, error))
 }

@@ -75,9 +75,9 @@ fn content_key(value: &Value) -> Result<String, PipelineError> {
 /// The keys of all stages of one experiment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Keys {
-    /// See [`Stage::Train`].
-    pub train: String,
-    /// See [`Stage::Original`]; none without a baseline.
+    /// See [`Stage::Train`]; none where the activation is exact.
+    pub train: Option<String>,
+    /// See [`Stage::Original`]; none without a baseline, unless the activation is exact.
     pub original: Option<String>,
     /// See [`Stage::Plaintext`].
     pub plaintext: String,
@@ -99,13 +99,20 @@ impl Keys {
         let train = json!({ "recipe": TrainSpec { baseline: false, ..experiment.train }, "seed": experiment.seed });
         let images = json!({ "dataset": experiment.dataset, "data": data });
         let interval = experiment.activation.interval;
-        let trained = Stage::Train.key(json!([
+        let activation = &experiment.activation;
+        let polynomial = || {
+            Stage::Train.key(json!([
             images,
             experiment.network,
             train,
-            { "coefficients": coefficients, "degree": experiment.activation.degree, "interval": interval, "trainable": experiment.activation.trainable },
-        ]))?;
-        let original = match experiment.train.baseline {
+            { "coefficients": coefficients, "degree": activation.degree, "interval": interval, "trainable": activation.trainable },
+        ]))
+        };
+        let trained = match activation.exact {
+            true => None,
+            false => Some(polynomial()?),
+        };
+        let original = match experiment.train.baseline || activation.exact {
             true => Some(Stage::Original.key(json!([
                 images,
                 experiment.network,
@@ -123,7 +130,8 @@ impl Keys {
             threads: 0,
             ..*encryption
         };
-        let circuit = Stage::Circuit.key(json!([trained, plan, experiment.seed]))?;
+        let network = trained.as_ref().or(original.as_ref());
+        let circuit = Stage::Circuit.key(json!([network, plan, experiment.seed]))?;
         let encrypted = Stage::Encrypted.key(json!([circuit, encryption]))?;
         Ok(Self {
             train: trained,

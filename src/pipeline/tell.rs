@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::compiled::Compiled;
 use super::run::Made;
 use crate::data::Dataset;
 use crate::model::{PreActivation, TrainedLayer};
@@ -64,20 +65,19 @@ pub(super) fn report(
 }
 
 fn plan_rows(made: &Made) -> Vec<PlanRow> {
-    let Some(record) = &made.encrypted else {
+    // A look-up has no levels, and a plan of its own form.
+    let (Some(record), Compiled::Polynomials { plan, .. }) = (&made.encrypted, &made.compiled)
+    else {
         return Vec::new();
     };
     let images = usize::try_from(record.timing.images).unwrap_or(usize::MAX);
-    made.plan
-        .layers
+    plan.layers
         .iter()
         .map(|layer| PlanRow {
             name: layer.name.clone(),
             level: layer.level,
             bound_bits: layer.bound_bits,
-            predicted_seconds: made
-                .plan
-                .layer_seconds(layer, images, record.timing.threads),
+            predicted_seconds: plan.layer_seconds(layer, images, record.timing.threads),
         })
         .collect()
 }

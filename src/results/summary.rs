@@ -36,11 +36,13 @@ pub struct ActivationSummary {
     pub function: String,
     /// Name of the method (`explicit` where coefficients were given).
     pub method: String,
-    /// Degree.
-    pub degree: usize,
+    /// Degree; absent where there is no polynomial (`method` is `exact` then).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub degree: Option<usize>,
     /// Interval.
     pub interval: [f64; 2],
-    /// Ascending coefficients that training started from.
+    /// Ascending coefficients that training started from; absent where there is no polynomial.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coefficients: Vec<f64>,
 }
 
@@ -124,29 +126,35 @@ pub struct AgreementSummary {
     pub max_logit_error: Option<f64>,
 }
 
-/// What was encrypted, with what.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What was encrypted, with what. Where a scheme has no such thing, a field is absent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EncryptionSummary {
     /// `ckks` or `tfhe`.
     pub backend: String,
     /// The scheme, in words.
     pub scheme: String,
     /// `standard` or `conjugate-invariant`.
-    pub ring: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ring: Option<String>,
     /// Rank over Z, the length of the secret.
-    pub ring_degree: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ring_degree: Option<usize>,
     /// Images per ciphertext.
-    pub slots: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slots: Option<usize>,
     /// log2 of the ciphertext modulus.
-    pub log_q: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_q: Option<f64>,
     /// The same with special primes.
-    pub log_qp: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_qp: Option<f64>,
     /// Claimed security.
     pub security_bits: u32,
     /// Where the claim comes from.
     pub security_source: String,
     /// Ciphertext-ciphertext multiplications in a row.
-    pub multiplicative_depth: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multiplicative_depth: Option<usize>,
     /// Bytes of the evaluation keys on disk.
     pub evaluation_key_bytes: u64,
     /// Bytes of one fresh, unseeded ciphertext.
@@ -154,7 +162,41 @@ pub struct EncryptionSummary {
     /// Bytes uploaded for one image of a full batch.
     pub input_bytes_per_image: f64,
     /// Smallest predicted precision of any layer, bits.
-    pub min_precision_bits: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_precision_bits: Option<f64>,
+    /// The engine's name for its parameter set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameter_set: Option<String>,
+    /// Length of the secret that look-ups read under.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lwe_dimension: Option<usize>,
+    /// Polynomials of the other secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub glwe_dimension: Option<usize>,
+    /// Coefficients of each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub polynomial_size: Option<usize>,
+    /// Bits of a look-up's index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_bits: Option<u32>,
+    /// Bits of a pixel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pixel_bits: Option<u32>,
+    /// Bits of a logit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logit_bits: Option<u32>,
+    /// log2 of the predicted probability that one look-up is not the simulator's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure_probability_log2: Option<f64>,
+    /// The same of one decrypted logit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logit_failure_probability_log2: Option<f64>,
+    /// Look-ups of one image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bootstraps_per_image: Option<u64>,
+    /// Seconds of one look-up alone on one core.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bootstrap_s: Option<f64>,
 }
 
 /// Wall-clock seconds on `threads` threads.

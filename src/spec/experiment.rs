@@ -76,6 +76,14 @@ pub struct ActivationSpec {
     pub trainable: Trainable,
     /// Explicit ascending coefficients, instead of a method.
     pub coefficients: Option<Vec<f64>>,
+    /// Train and evaluate the function itself, by look-ups: no polynomial anywhere. The backend `tfhe` alone can.
+    #[serde(skip_serializing_if = "is_false")]
+    pub exact: bool,
+}
+
+/// Keeps a switch that is off out of content keys: specs from before it have the keys that they had.
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Channels, height and width of one image or feature map.
@@ -216,6 +224,20 @@ pub struct TrainSpec {
     pub threads: usize,
     /// Changes of the training images.
     pub augment: AugmentSpec,
+    /// Train on the integers that look-ups will read; `None`: in floating point alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantize: Option<QuantizeSpec>,
+}
+
+/// Training with quantised pixels and weights: the forward pass rounds, the gradient goes straight through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct QuantizeSpec {
+    /// Bits of a pixel.
+    pub pixel_bits: u32,
+    /// Bits of the sums that look-ups read: weights are as fine as that leaves room for.
+    pub sum_bits: u32,
+    /// Whether the sums use the whole torus, around the kink of an exact ReLU (see `circuit::lookup`).
+    pub whole_torus: bool,
 }
 
 /// Which engine evaluates the encrypted images.
@@ -254,6 +276,12 @@ pub struct EncryptionSpec {
     pub precision_bits: Option<f64>,
     /// The most memory that one batch on the server may take, GiB; `None`: most of what the machine has.
     pub memory_gib: Option<f64>,
+    /// Bits of a look-up's index (`tfhe` alone), 3 to 7; `None`: a search on held-out training images chooses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_bits: Option<u32>,
+    /// Bits of a pixel that the client encrypts (`tfhe` alone): 1, 2, 4 or 8; `None`: the search chooses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pixel_bits: Option<u32>,
 }
 
 /// When the product of two ciphertexts, which has more components than they have, goes back to two.

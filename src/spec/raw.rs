@@ -54,6 +54,7 @@ raw_table!(
         interval: Vec<Spanned<Real>>,
         trainable: RawTrainable,
         coefficients: Vec<Spanned<Real>>,
+        exact: bool,
     }
 );
 
@@ -100,6 +101,7 @@ raw_table!(
         baseline: bool,
         threads: Whole,
         augment: RawAugment,
+        quantize: bool,
     }
 );
 
@@ -130,6 +132,8 @@ raw_table!(
         scale_bits: OrAuto<Whole>,
         precision_bits: OrAuto<Real>,
         memory_gib: OrAuto<Real>,
+        message_bits: OrAuto<Whole>,
+        pixel_bits: OrAuto<Whole>,
     }
 );
 

@@ -1,6 +1,6 @@
 //! The resolved spec: every default written out, and equal to the experiment when parsed again.
 
-use super::{AugmentSpec, Experiment, LayerSpec, Trainable};
+use super::{AugmentSpec, BackendName, Experiment, LayerSpec, Trainable};
 use std::fmt::{self, Display, Write};
 
 impl Experiment {
@@ -61,6 +61,7 @@ fn write(experiment: &Experiment, text: &mut String) -> fmt::Result {
         activation.function.as_str()
     )?;
     match &activation.coefficients {
+        _ if activation.exact => writeln!(text, "exact = true")?,
         Some(coefficients) => writeln!(text, "coefficients = {}", reals(coefficients))?,
         None => writeln!(
             text,
@@ -79,7 +80,10 @@ fn write(experiment: &Experiment, text: &mut String) -> fmt::Result {
         Trainable::Layer => "\"layer\"",
         Trainable::Channel => "\"channel\"",
     };
-    writeln!(text, "trainable = {trainable}\n")?;
+    if !activation.exact {
+        writeln!(text, "trainable = {trainable}")?;
+    }
+    writeln!(text)?;
 
     writeln!(
         text,
@@ -127,9 +131,13 @@ fn write(experiment: &Experiment, text: &mut String) -> fmt::Result {
     )?;
     writeln!(
         text,
-        "baseline = {}\nthreads = {}\n",
+        "baseline = {}\nthreads = {}",
         train.baseline, train.threads
     )?;
+    if train.quantize.is_some() {
+        writeln!(text, "quantize = true")?;
+    }
+    writeln!(text)?;
 
     let AugmentSpec {
         rotation,
@@ -183,10 +191,19 @@ fn write(experiment: &Experiment, text: &mut String) -> fmt::Result {
     )?;
     writeln!(
         text,
-        "precision_bits = {}\nmemory_gib = {}\n",
+        "precision_bits = {}\nmemory_gib = {}",
         number(encryption.precision_bits),
         number(encryption.memory_gib)
     )?;
+    if encryption.backend == BackendName::Tfhe {
+        writeln!(
+            text,
+            "message_bits = {}\npixel_bits = {}",
+            whole(encryption.message_bits),
+            whole(encryption.pixel_bits)
+        )?;
+    }
+    writeln!(text)?;
 
     writeln!(
         text,

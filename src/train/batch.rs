@@ -20,6 +20,8 @@ pub(super) struct Loader<'a> {
     augmenter: Augmenter,
     size: usize,
     seed: u64,
+    /// Shades of a pixel less one, after the augmentation; `None`: as it comes.
+    shades: Option<f32>,
 }
 
 impl<'a> Loader<'a> {
@@ -37,7 +39,16 @@ impl<'a> Loader<'a> {
             augmenter: Augmenter::new(spec, images.shape),
             size: images.shape.len(),
             seed,
+            shades: None,
         })
+    }
+
+    /// Rounds pixels to `2^bits` shades, after the augmentation: what a client will do to an image.
+    pub fn coarse(self, bits: u32) -> Self {
+        Self {
+            shades: Some(((1_u32 << bits) - 1) as f32),
+            ..self
+        }
     }
 
     /// The images of an epoch in runs of `batch`. A rest that fills no batch is left out (batch norm wants full ones), unless it
@@ -59,7 +70,7 @@ impl<'a> Loader<'a> {
             .iter()
             .map(|index| self.inputs.label(*index))
             .collect();
-        if self.augmenter.is_identity() {
+        if self.augmenter.is_identity() && self.shades.is_none() {
             return Batch {
                 pixels: self.inputs.plain(indices),
                 labels,
@@ -79,6 +90,11 @@ impl<'a> Loader<'a> {
                     &mut generator(self.seed, Purpose::Augmentation, epoch, *index),
                     changed,
                 );
+                if let Some(shades) = self.shades {
+                    for value in changed.iter_mut() {
+                        *value = (*value * shades / 255.0).round() * 255.0 / shades;
+                    }
+                }
                 self.inputs.place(changed.iter().copied(), out);
             });
         Batch { pixels, labels }

@@ -11,6 +11,7 @@ mod fingerprint;
 mod floor;
 mod loss;
 mod optimizer;
+mod quantise;
 mod recalibrate;
 mod schedule;
 mod session;

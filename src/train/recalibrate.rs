@@ -10,7 +10,7 @@ use crate::spec::Shape;
 use burn::tensor::Device;
 
 /// Images per forward pass.
-const BATCH: usize = 500;
+pub(super) const BATCH: usize = 500;
 
 /// Sets the mean and variance of every batch norm to those of the first `count` images, at least a batch and at most all.
 ///

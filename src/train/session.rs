@@ -8,6 +8,7 @@ use super::fingerprint::fingerprint;
 use super::floor::Floors;
 use super::loss;
 use super::optimizer::{self, Memory};
+use super::quantise::{Grid, Quantiser};
 use super::recalibrate::recalibrate;
 use super::schedule::Schedule;
 use super::state::{State, Validated};
@@ -132,6 +133,8 @@ struct Session<'a> {
     device: Device,
     /// Whether the loss holds the range penalty.
     penalised: bool,
+    /// Where training is on integers.
+    quantiser: Option<Quantiser>,
 }
 
 /// Running sums of an epoch.
@@ -193,6 +196,9 @@ impl<'a> Session<'a> {
             ),
             device: Device::flex().autodiff(),
             penalised: polynomial && spec.range_penalty > 0.0,
+            quantiser: spec
+                .quantize
+                .map(|bits| Quantiser::new(bits, images, validation, spec.recalibrate)),
             parameters,
             network,
             images,
@@ -229,6 +235,17 @@ impl<'a> Session<'a> {
             self.spec.augment,
             self.experiment.seed,
         )?;
+        let loader = match self.spec.quantize {
+            Some(bits) => loader.coarse(bits.pixel_bits),
+            None => loader,
+        };
+        // One grid an epoch: it depends on the weights at its start alone, so that a resumed run has it again.
+        let grid = match &self.quantiser {
+            Some(quantiser) if quantiser.rounds(number, self.spec.epochs) => {
+                Some(self.grid(quantiser, &state.weights)?)
+            }
+            _ => None,
+        };
         let batches = loader.epoch(number, self.spec.batch);
         let progress = Progress::start(
             &format!("{} {number}/{}", self.name, self.spec.epochs),
@@ -248,7 +265,7 @@ impl<'a> Session<'a> {
             // The next batch is made on another thread, where there is one, while this one is learned from.
             let images = batch.labels.len() as u64;
             let (learned, prepared) = rayon::join(
-                || self.step(state, batch, number, step + 1, &mut sums),
+                || self.step(state, batch, grid.as_ref(), (number, step + 1), &mut sums),
                 || {
                     batches
                         .get(step + 1)
@@ -290,17 +307,19 @@ impl<'a> Session<'a> {
         &self,
         state: &mut State,
         batch: Batch,
-        epoch: usize,
-        step: usize,
+        grid: Option<&Grid>,
+        (epoch, step): (usize, usize),
         sums: &mut Sums,
     ) -> Result<(), TrainError> {
         let classes = self.network.classes;
         let rate = self.schedule.rate(state.memory.step as usize);
+        // The gradient of the rounded weights is taken for that of the weights themselves.
+        let rounded = grid.map(|grid| grid.rounded(&state.weights));
         let graph = Graph::new(
             &self.network,
             &self.shapes,
             &self.parameters,
-            &state.weights,
+            rounded.as_deref().unwrap_or(&state.weights),
             &self.device,
         );
         let pixels = tensor(batch.pixels, self.network.input.channels, &self.device);
@@ -362,11 +381,27 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    fn grid(&self, quantiser: &Quantiser, weights: &[f32]) -> Result<Grid, ModelError> {
+        quantiser.grid(&self.network, &self.shapes, &self.parameters, weights)
+    }
+
     /// The averaged weights as a network, recalibrated, with its accuracy on the held-out images.
     fn validate(&self, state: &State, epoch: usize) -> Result<Validated, ModelError> {
         let mut network = self.network.clone();
-        self.parameters.scatter(&state.average, &mut network);
-        let inputs = Inputs::new(&network, self.images)?;
+        let (images, validation) = match &self.quantiser {
+            Some(quantiser) => (&quantiser.images, &quantiser.validation),
+            None => (self.images, self.validation),
+        };
+        match &self.quantiser {
+            // Rounded from the first epoch on: networks are compared, and kept, as they will be used.
+            Some(quantiser) => {
+                let grid = self.grid(quantiser, &state.average)?;
+                self.parameters
+                    .scatter(&grid.rounded(&state.average), &mut network);
+            }
+            None => self.parameters.scatter(&state.average, &mut network),
+        }
+        let inputs = Inputs::new(&network, images)?;
         recalibrate(
             &mut network,
             &self.shapes,
@@ -374,9 +409,9 @@ impl<'a> Session<'a> {
             &inputs,
             self.spec.recalibrate,
         )?;
-        let evaluation = logits(&network, self.validation, EVALUATION_BATCH)?;
-        let correct = loss::correct(&evaluation.logits, &self.validation.labels, network.classes);
-        let accuracy = correct as f64 / self.validation.len().max(1) as f64;
+        let evaluation = logits(&network, validation, EVALUATION_BATCH)?;
+        let correct = loss::correct(&evaluation.logits, &validation.labels, network.classes);
+        let accuracy = correct as f64 / validation.len().max(1) as f64;
         Ok(Validated {
             epoch,
             accuracy,

@@ -19,6 +19,8 @@ pub fn encryption(scale_bits: u32, weight_bits: u32) -> EncryptionSpec {
         weight_bits: Some(weight_bits),
         scale_bits: Some(scale_bits),
         precision_bits: Some(-20.0),
+        message_bits: None,
+        pixel_bits: None,
         memory_gib: Some(1e6),
     }
 }

@@ -8,11 +8,12 @@ pub use client::Client;
 pub use package::{ClientPackage, ServerPackage, export};
 pub use server::Server;
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Backend, EncryptedError, Job, Outcome};
-use crate::circuit::Plan;
+use super::{Backend, EncryptedError, Job, Outcome, Work};
+use crate::circuit::{Circuit, Plan};
+use crate::data::Images;
 use crate::progress::Progress;
 use crate::results::{EncryptionSummary, Evaluation, LayerRow, Timing};
 use crate::spec::BackendName;
@@ -27,6 +28,20 @@ impl Backend for Batched {
     }
 
     fn evaluate(&self, job: &Job<'_>) -> Result<Outcome, EncryptedError> {
+        let Work::Polynomials { circuit, plan } = job.work else {
+            return Err(EncryptedError::Mismatch {
+                what: "the work of the backend `ckks`",
+                found: "a circuit of look-ups".into(),
+                wanted: "a circuit of polynomials".into(),
+            });
+        };
+        let batched = BatchedJob {
+            circuit,
+            plan,
+            images: job.images,
+            count: job.count,
+            stop: job.stop,
+        };
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(job.threads)
             .build()
@@ -34,11 +49,20 @@ impl Backend for Batched {
                 threads: job.threads,
                 source,
             })?;
-        pool.install(|| evaluate(job, rayon::current_num_threads()))
+        pool.install(|| evaluate(&batched, rayon::current_num_threads()))
     }
 }
 
-fn evaluate(job: &Job<'_>, threads: usize) -> Result<Outcome, EncryptedError> {
+/// A [`Job`] of the kind that this engine takes.
+struct BatchedJob<'a> {
+    circuit: &'a Circuit,
+    plan: &'a Plan,
+    images: &'a Images,
+    count: usize,
+    stop: &'a AtomicBool,
+}
+
+fn evaluate(job: &BatchedJob<'_>, threads: usize) -> Result<Outcome, EncryptedError> {
     let client_package = ClientPackage::new(job.circuit, job.plan);
     let server_package = ServerPackage::new(job.circuit, job.plan);
 
@@ -138,7 +162,7 @@ fn wire_bytes(key: &::ckks::EvaluationKey) -> Result<u64, EncryptedError> {
     Ok(bytes.len() as u64)
 }
 
-fn layer_rows(job: &Job<'_>, seconds: &[Duration], threads: usize) -> Vec<LayerRow> {
+fn layer_rows(job: &BatchedJob<'_>, seconds: &[Duration], threads: usize) -> Vec<LayerRow> {
     job.plan
         .layers
         .iter()
@@ -176,20 +200,21 @@ fn summary(
     Ok(EncryptionSummary {
         backend: "ckks".into(),
         scheme: "leveled RNS-CKKS, integer weights, one image a slot".into(),
-        ring: match parameters.ring() {
+        ring: Some(match parameters.ring() {
             ::ckks::Ring::Standard => "standard".into(),
             ::ckks::Ring::ConjugateInvariant => "conjugate-invariant".into(),
-        },
-        ring_degree: parameters.ring_degree(),
-        slots: parameters.slots(),
-        log_q: parameters.log_q(),
-        log_qp: parameters.log_qp(),
+        }),
+        ring_degree: Some(parameters.ring_degree()),
+        slots: Some(parameters.slots()),
+        log_q: Some(parameters.log_q()),
+        log_qp: Some(parameters.log_qp()),
         security_bits: plan.security_bits,
         security_source: parameters.security_source().into(),
-        multiplicative_depth: plan.multiplicative_depth,
+        multiplicative_depth: Some(plan.multiplicative_depth),
         evaluation_key_bytes,
         ciphertext_bytes: (2 * limbs * parameters.ring_degree() * size_of::<u64>()) as u64,
         input_bytes_per_image: upload_bytes as f64 / parameters.slots() as f64,
-        min_precision_bits: precision,
+        min_precision_bits: Some(precision),
+        ..EncryptionSummary::default()
     })
 }

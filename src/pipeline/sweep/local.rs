@@ -121,7 +121,8 @@ impl Runner for Local<'_> {
         };
         let keys = Keys::new(experiment, &self.digest(experiment)?, start.coefficients())?;
         let run = format!("{}-{}", experiment.name, keys.run_id(experiment)?);
-        let mut stages = vec![(Stage::Train, &keys.train)];
+        let mut stages = Vec::new();
+        stages.extend(keys.train.as_ref().map(|key| (Stage::Train, key)));
         stages.extend(keys.original.as_ref().map(|key| (Stage::Original, key)));
         stages.extend([
             (Stage::Plaintext, &keys.plaintext),
@@ -134,9 +135,13 @@ impl Runner for Local<'_> {
             .into_iter()
             .map(|(stage, key)| Ok((stage, self.has(stage, key)?)))
             .collect::<Result<_, PipelineError>>()?;
-        let trained = std::iter::once((Stage::Train, &keys.train))
-            .chain(keys.original.as_ref().map(|key| (Stage::Original, key)));
+        let trained = [
+            (Stage::Train, &keys.train),
+            (Stage::Original, &keys.original),
+        ];
         let trainings = trained
+            .into_iter()
+            .filter_map(|(stage, key)| Some((stage, key.as_ref()?)))
             .map(|(stage, key)| {
                 let cached = stages.contains(&(stage, true));
                 self.training(experiment, stage, key, cached)

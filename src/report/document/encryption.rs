@@ -44,7 +44,7 @@ pub(super) fn section(report: &RunReport) -> Option<Section> {
 
 fn parameters(encryption: &EncryptionSummary) -> Vec<(String, String)> {
     let fact = |name: &str, value: String| (name.to_owned(), value);
-    vec![
+    let mut facts = vec![
         fact(
             "Scheme",
             format!("{} (backend {})", encryption.scheme, encryption.backend),
@@ -56,38 +56,88 @@ fn parameters(encryption: &EncryptionSummary) -> Vec<(String, String)> {
                 encryption.security_bits, encryption.security_source
             ),
         ),
-        fact(
-            "Ring",
-            format!(
-                "{}, degree {}",
-                encryption.ring,
-                format::count(encryption.ring_degree as u64)
-            ),
-        ),
-        fact(
-            "Slots",
-            format!(
-                "{} images in a ciphertext",
-                format::count(encryption.slots as u64)
-            ),
-        ),
-        fact(
+    ];
+    if let (Some(ring), Some(degree)) = (&encryption.ring, encryption.ring_degree) {
+        let degree = format::count(degree as u64);
+        facts.push(fact("Ring", format!("{ring}, degree {degree}")));
+    }
+    if let Some(slots) = encryption.slots {
+        let slots = format::count(slots as u64);
+        facts.push(fact("Slots", format!("{slots} images in a ciphertext")));
+    }
+    if let (Some(log_q), Some(log_qp)) = (encryption.log_q, encryption.log_qp) {
+        facts.push(fact(
             "Modulus",
             format!(
                 "{} bit for ciphertexts, {} bit with the special primes",
-                format::decimals(encryption.log_q, 1),
-                format::decimals(encryption.log_qp, 1)
+                format::decimals(log_q, 1),
+                format::decimals(log_qp, 1)
             ),
-        ),
-        fact(
-            "Multiplicative depth",
-            encryption.multiplicative_depth.to_string(),
-        ),
-        fact(
+        ));
+    }
+    if let Some(depth) = encryption.multiplicative_depth {
+        facts.push(fact("Multiplicative depth", depth.to_string()));
+    }
+    if let Some(bits) = encryption.min_precision_bits {
+        facts.push(fact(
             "Smallest predicted precision",
-            format!("{} bit", format::decimals(encryption.min_precision_bits, 1)),
-        ),
-    ]
+            format!("{} bit", format::decimals(bits, 1)),
+        ));
+    }
+    facts.extend(look_ups(encryption));
+    facts
+}
+
+/// What only a bootstrapped scheme has.
+fn look_ups(encryption: &EncryptionSummary) -> Vec<(String, String)> {
+    let mut facts = Vec::new();
+    let mut fact = |name: &str, value: Option<String>| {
+        facts.extend(value.map(|value| (name.to_owned(), value)));
+    };
+    fact("Parameter set", encryption.parameter_set.clone());
+    let dimensions = encryption.lwe_dimension.zip(encryption.polynomial_size);
+    fact(
+        "Dimensions",
+        dimensions.map(|(short, size)| {
+            format!(
+                "{short} for look-ups, {} polynomials of {size} coefficients for the rest",
+                encryption.glwe_dimension.unwrap_or(1)
+            )
+        }),
+    );
+    let bits = encryption
+        .message_bits
+        .zip(encryption.pixel_bits.zip(encryption.logit_bits));
+    fact(
+        "Integers",
+        bits.map(|(message, (pixel, logit))| {
+            format!("pixels of {pixel} bit, tables of 2^{message} entries, logits of {logit} bit")
+        }),
+    );
+    fact(
+        "Predicted failure",
+        encryption.failure_probability_log2.map(|look_up| {
+            let logit = encryption.logit_failure_probability_log2;
+            let logit = logit.map_or_else(String::new, |logit| {
+                format!(", 2^{} of one logit", format::decimals(logit, 0))
+            });
+            format!("2^{} of one look-up{logit}", format::decimals(look_up, 0))
+        }),
+    );
+    fact(
+        "Look-ups",
+        encryption
+            .bootstraps_per_image
+            .zip(encryption.bootstrap_s)
+            .map(|(count, seconds)| {
+                format!(
+                    "{} an image; one takes {} on one core",
+                    format::count(count),
+                    format::seconds(seconds)
+                )
+            }),
+    );
+    facts
 }
 
 fn times(summary: &Summary) -> Table {

@@ -134,10 +134,14 @@ impl Document {
         Self {
             title: summary.name.clone(),
             subtitle: format!(
-                "{}, {} by a degree-{} polynomial, {}; run of {}",
+                "{}, {}, {}; run of {}",
                 summary.dataset,
-                activation.function,
-                activation.degree,
+                match activation.degree {
+                    Some(degree) => {
+                        format!("{} by a degree-{degree} polynomial", activation.function)
+                    }
+                    None => format!("{} itself", activation.function),
+                },
                 summary
                     .encryption
                     .as_ref()
@@ -217,7 +221,10 @@ fn cards(report: &RunReport) -> Vec<Card> {
             format!("{} bit", encryption.security_bits),
             encryption.security_source.clone(),
         ));
-        let note = format!("{} images in a batch", format::count(summary.timing.batch));
+        let note = match encryption.slots {
+            Some(_) => format!("{} images in a batch", format::count(summary.timing.batch)),
+            None => "one image at a time".to_owned(),
+        };
         cards.push(card(
             "Upload of one image",
             format::bytes(encryption.input_bytes_per_image),

@@ -7,7 +7,7 @@ use crate::report::{RunReport, format};
 pub(super) fn section(report: &RunReport) -> Option<Section> {
     let (network, activation) = (&report.summary.network, &report.summary.activation);
     let fact = |name: &str, value: String| (name.to_owned(), value);
-    let facts = vec![
+    let mut facts = vec![
         fact("Convolution blocks", network.depth.to_string()),
         fact("Trained numbers", format::count(network.parameters as u64)),
         fact(
@@ -20,20 +20,25 @@ pub(super) fn section(report: &RunReport) -> Option<Section> {
         ),
         fact(
             "Activation",
-            format!(
-                "{} by degree {} ({}) on [{}, {}]",
-                activation.function,
-                activation.degree,
-                activation.method,
-                format::plain(activation.interval[0]),
-                format::plain(activation.interval[1])
-            ),
-        ),
-        fact(
-            "Polynomial at the start",
-            format::polynomial(&activation.coefficients),
+            match activation.degree {
+                Some(degree) => format!(
+                    "{} by degree {} ({}) on [{}, {}]",
+                    activation.function,
+                    degree,
+                    activation.method,
+                    format::plain(activation.interval[0]),
+                    format::plain(activation.interval[1])
+                ),
+                None => format!("{} itself", activation.function),
+            },
         ),
     ];
+    if !activation.coefficients.is_empty() {
+        facts.push(fact(
+            "Polynomial at the start",
+            format::polynomial(&activation.coefficients),
+        ));
+    }
     let mut blocks = vec![Block::Facts(facts)];
     blocks.push(Block::Chart(
         "training".into(),

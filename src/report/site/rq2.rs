@@ -30,8 +30,11 @@ impl Headline<'_> {
         let degree = self
             .runs
             .first()
-            .map_or(0, |run| run.summary.activation.degree);
-        format!("{} (degree {degree})", activation_name(&self.function))
+            .and_then(|run| run.summary.activation.degree);
+        let name = activation_name(&self.function);
+        degree.map_or(name.to_owned(), |degree| {
+            format!("{name} (degree {degree})")
+        })
     }
 }
 
@@ -420,7 +423,9 @@ fn every_point(views: &[View<'_>], dataset: &str) -> Block {
                 point.parts.join(", ")
             },
             activation_name(&activation.function).to_owned(),
-            activation.degree.to_string(),
+            activation
+                .degree
+                .map_or(NONE.to_owned(), |degree| degree.to_string()),
             super::palette::method_name(&activation.method),
             trained(run),
             run.summary.network.depth.to_string(),

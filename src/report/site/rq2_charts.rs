@@ -38,7 +38,7 @@ pub(super) fn all<'a>(views: &[View<'a>], dataset: &str) -> Vec<Shown<'a>> {
 }
 
 fn degree(run: &RunRecord) -> usize {
-    run.summary.activation.degree
+    run.summary.activation.degree.unwrap_or(0)
 }
 
 fn depth(run: &RunRecord) -> usize {

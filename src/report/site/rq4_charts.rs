@@ -154,7 +154,9 @@ type Axis = (&'static str, &'static str, fn(&RunRecord) -> usize);
 pub(super) fn scaling(views: &[View<'_>], dataset: &str) -> Option<(Lines, String)> {
     let axes: [Axis; 3] = [
         ("threads", "Threads", |run| run.summary.timing.threads),
-        ("degree", "Degree", |run| run.summary.activation.degree),
+        ("degree", "Degree", |run| {
+            run.summary.activation.degree.unwrap_or(0)
+        }),
         ("depth", "Convolution blocks", |run| {
             run.summary.network.depth
         }),

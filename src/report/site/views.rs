@@ -206,6 +206,16 @@ pub(super) fn one_a_seed<'a>(group: &[&'a RunRecord]) -> Vec<&'a RunRecord> {
     kept
 }
 
+/// `ReLU, degree 2`, or `exact ReLU` where a look-up holds the function itself.
+fn activation(run: &RunRecord) -> String {
+    let activation = &run.summary.activation;
+    let name = super::palette::activation_name(&activation.function);
+    match activation.degree {
+        Some(degree) => format!("{name}, degree {degree}"),
+        None => format!("exact {name}"),
+    }
+}
+
 /// A network as the label of a row: `ReLU, degree 2, 2 conv.`.
 pub(super) fn short_network(run: &RunRecord) -> String {
     let summary = &run.summary;
@@ -213,11 +223,7 @@ pub(super) fn short_network(run: &RunRecord) -> String {
         0 => "dense".to_owned(),
         depth => format!("{depth} conv."),
     };
-    format!(
-        "{}, degree {}, {depth}",
-        super::palette::activation_name(&summary.activation.function),
-        summary.activation.degree
-    )
+    format!("{}, {depth}", activation(run))
 }
 
 /// A network in a few words: `ReLU, degree 2, 2 convolutions, 47 k weights`.
@@ -229,9 +235,8 @@ pub(super) fn network(run: &RunRecord) -> String {
         depth => format!("{depth} convolutions"),
     };
     format!(
-        "{}, degree {}, {depth}, {} weights",
-        super::palette::activation_name(&summary.activation.function),
-        summary.activation.degree,
+        "{}, {depth}, {} weights",
+        activation(run),
         crate::report::format::short(summary.network.parameters as f64)
     )
 }

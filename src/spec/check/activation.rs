@@ -1,7 +1,7 @@
 //! `[activation]`: the function, and the polynomial in its place.
 
 use super::encryption::Backend;
-use super::field::{choice, finite, label, unknown, whole};
+use super::field::{choice, finite, flag, label, unknown, whole};
 use crate::spec::error::Problem;
 use crate::spec::raw::{Field, RawActivation, RawTrainable, Real};
 use crate::spec::{ActivationSpec, BackendName, Trainable};
@@ -33,7 +33,11 @@ pub(super) fn check(raw: &RawActivation, backend: &Backend) -> Result<Activation
         (Some(numbers), Some(list)) => (numbers.len() - 1, Some(list.span())),
         _ => (degree(raw)?, label(&raw.degree)),
     };
-    if degree > MAX_ENCRYPTED_DEGREE && backend.name != BackendName::Clear {
+    let exact = flag(&raw.exact, false);
+    if exact {
+        exactly(raw, backend)?;
+    }
+    if degree > MAX_ENCRYPTED_DEGREE && backend.name == BackendName::Ckks {
         return Err(Problem::new(format!("degree {degree} runs in the clear only"))
             .at_some(place, format!("encrypted, the degree is {MIN_DEGREE} to {MAX_ENCRYPTED_DEGREE}"))
             .at_some(backend.label.clone(), "this backend encrypts")
@@ -46,7 +50,37 @@ pub(super) fn check(raw: &RawActivation, backend: &Backend) -> Result<Activation
         interval,
         trainable,
         coefficients,
+        exact,
     })
+}
+
+/// What `exact = true` goes together with.
+fn exactly(raw: &RawActivation, backend: &Backend) -> Result<(), Problem> {
+    if backend.name != BackendName::Tfhe {
+        return Err(Problem::new("an exact activation runs by look-ups only")
+            .at_some(label(&raw.exact), "this asks for the function itself")
+            .at_some(
+                backend.label.clone(),
+                format!(
+                    "the backend `{}` has polynomials only",
+                    backend.name.as_str()
+                ),
+            )
+            .help("write backend = \"tfhe\" in [encryption], or leave `exact` out"));
+    }
+    let others = [
+        (label(&raw.coefficients), "these are a polynomial's"),
+        (label(&raw.method), "this finds a polynomial"),
+        (label(&raw.degree), "this is a polynomial's"),
+        (label(&raw.trainable), "this is about a polynomial"),
+    ];
+    match others.into_iter().find(|(span, _)| span.is_some()) {
+        Some((span, what)) => Err(Problem::new("an exact activation has no polynomial")
+            .at_some(label(&raw.exact), "this asks for the function itself")
+            .at_some(span, what)
+            .help("remove one of them")),
+        None => Ok(()),
+    }
 }
 
 fn degree(raw: &RawActivation) -> Result<usize, Problem> {

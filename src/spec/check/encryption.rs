@@ -1,6 +1,6 @@
 //! `[encryption]`: engine, security, precision.
 
-use super::field::{choice, choice_or_auto, real_or_auto, whole, whole_or_auto};
+use super::field::{choice, choice_or_auto, label, real_or_auto, whole, whole_or_auto};
 use crate::spec::error::Problem;
 use crate::spec::raw::RawEncryption;
 use crate::spec::{BackendName, DatasetSpec, EncryptionSpec};
@@ -17,6 +17,10 @@ const SECURITY_BITS: u32 = 128;
 const MAX_THREADS: usize = 1024;
 /// Below, the noise is as large as the logits; above, it is beyond what decrypting to `f32` keeps.
 const PRECISION_BITS: RangeInclusive<f64> = 0.0..=24.0;
+/// Below, a sum has no room; above, one bootstrap takes a second.
+const MESSAGE_BITS: RangeInclusive<u32> = 3..=7;
+/// How many images are encrypted one at a time unless the spec says otherwise.
+const TFHE_IMAGES: usize = 100;
 const MEMORY_GIB: RangeInclusive<f64> = 0.25..=65536.0;
 
 pub(super) fn check(raw: &RawEncryption, dataset: &DatasetSpec) -> Result<EncryptionSpec, Problem> {
@@ -36,7 +40,34 @@ pub(super) fn check(raw: &RawEncryption, dataset: &DatasetSpec) -> Result<Encryp
             .help("the table in use (eprint 2024/463, Table 5.2, classical) is the one the engine enforces"));
     }
     let test = dataset.test.unwrap_or_else(|| dataset.name.counts().1);
-    let images = whole(&raw.images, "encryption.images", test, 1..=test).map_err(|problem| {
+    // One image at a time, seconds each: nobody waits for ten thousand unless they say so.
+    let all = match backend {
+        BackendName::Tfhe => TFHE_IMAGES.min(test),
+        BackendName::Ckks | BackendName::Clear => test,
+    };
+    for (name, place) in [
+        ("message_bits", label(&raw.message_bits)),
+        ("pixel_bits", label(&raw.pixel_bits)),
+    ] {
+        if place.is_some() && backend != BackendName::Tfhe {
+            return Err(
+                Problem::new(format!("`encryption.{name}` is about look-ups"))
+                    .at_some(place, "only the backend `tfhe` has them")
+                    .at_some(
+                        label(&raw.backend),
+                        format!("this is `{}`", backend.as_str()),
+                    )
+                    .help("write backend = \"tfhe\", or leave it out"),
+            );
+        }
+    }
+    let pixel_bits = whole_or_auto(&raw.pixel_bits, "encryption.pixel_bits", 1..=8)?;
+    if pixel_bits.is_some_and(|bits: u32| !bits.is_power_of_two()) {
+        return Err(Problem::new("`encryption.pixel_bits` is 1, 2, 4 or 8")
+            .at_some(label(&raw.pixel_bits), "not a divisor of 8")
+            .help("then the steps of a pixel divide 255, and black and white stay what they are"));
+    }
+    let images = whole(&raw.images, "encryption.images", all, 1..=test).map_err(|problem| {
         problem.help(format!(
             "there are {test} test images; leave `images` out to encrypt them all"
         ))
@@ -56,5 +87,7 @@ pub(super) fn check(raw: &RawEncryption, dataset: &DatasetSpec) -> Result<Encryp
             PRECISION_BITS,
         )?,
         memory_gib: real_or_auto(&raw.memory_gib, "encryption.memory_gib", MEMORY_GIB)?,
+        message_bits: whole_or_auto(&raw.message_bits, "encryption.message_bits", MESSAGE_BITS)?,
+        pixel_bits,
     })
 }

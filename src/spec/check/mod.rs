@@ -35,7 +35,9 @@ pub(super) fn experiment(raw: &RawSpec) -> Result<Experiment, Problem> {
     let empty = Default::default();
     let network = network::check(section(&raw.network, &empty), &dataset)?;
     let empty = Default::default();
-    let train = train::check(section(&raw.train, &empty), &dataset)?;
+    let raw_train = section(&raw.train, &empty);
+    let mut train = train::check(raw_train, &dataset)?;
+    train.quantize = train::quantize(raw_train, &activation, &network, &encryption)?;
     let empty = Default::default();
     let output = output(section(&raw.output, &empty));
     let experiment = Experiment {

@@ -4,7 +4,11 @@ use super::augment;
 use super::field::{choice, flag, label, real, whole};
 use crate::spec::error::Problem;
 use crate::spec::raw::RawTrain;
-use crate::spec::{DatasetSpec, Optimizer, TrainSpec};
+use crate::spec::{
+    ActivationSpec, DatasetSpec, EncryptionSpec, LayerSpec, NetworkSpec, Optimizer, QuantizeSpec,
+    TrainSpec,
+};
+use polyapprox::Function;
 
 const MAX_EPOCHS: usize = 10_000;
 const MAX_BATCH: usize = 65_536;
@@ -60,5 +64,43 @@ pub(super) fn check(raw: &RawTrain, dataset: &DatasetSpec) -> Result<TrainSpec, 
         baseline: flag(&raw.baseline, false),
         threads: whole(&raw.threads, "train.threads", 0, 0..=MAX_THREADS)?,
         augment: augment::check(raw.augment.as_ref(), dataset.name)?,
+        quantize: None,
     })
+}
+
+/// `train.quantize`: which bits training has to know is for [encryption] to say.
+pub(super) fn quantize(
+    raw: &RawTrain,
+    activation: &ActivationSpec,
+    network: &NetworkSpec,
+    encryption: &EncryptionSpec,
+) -> Result<Option<QuantizeSpec>, Problem> {
+    if !flag(&raw.quantize, false) {
+        return Ok(None);
+    }
+    let place = label(&raw.quantize);
+    let (Some(message_bits), Some(pixel_bits)) = (encryption.message_bits, encryption.pixel_bits)
+    else {
+        return Err(Problem::new("training on integers has to know their bits")
+            .at_some(place, "this needs `message_bits` and `pixel_bits`")
+            .help("write both in [encryption], with backend = \"tfhe\": message_bits = 5 and pixel_bits = 1, say"));
+    };
+    let bare = network.layers.windows(2).any(|pair| {
+        matches!(pair[1], LayerSpec::Activation) && !matches!(pair[0], LayerSpec::BatchNorm)
+    });
+    if bare {
+        return Err(
+            Problem::new("training on integers needs batch norm before every activation")
+                .at_some(place, "the steps of the weights follow from its statistics")
+                .help("leave `network.batch_norm` out, or write the batch norms among the layers"),
+        );
+    }
+    // An exact ReLU after one layer needs no padding bit: see `circuit::lookup`.
+    let whole_torus =
+        activation.exact && activation.function == Function::Relu && network.activations() == 1;
+    Ok(Some(QuantizeSpec {
+        pixel_bits,
+        sum_bits: message_bits + u32::from(whole_torus),
+        whole_torus,
+    }))
 }

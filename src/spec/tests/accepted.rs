@@ -305,6 +305,36 @@ fn tfhe_is_a_legal_name() {
 }
 
 #[test]
+fn look_ups_have_keys_of_their_own_that_other_specs_do_not_show() {
+    let layers =
+        "[network]\nlayers = [{ type = \"dense\", units = 8 }, { type = \"activation\" }]\n";
+    let bits = "[encryption]\nbackend = \"tfhe\"\nmessage_bits = 5\npixel_bits = 1\n";
+    let exact = accepted(&format!(
+        "[activation]\nexact = true\n{layers}[train]\nquantize = true\n{bits}"
+    ));
+    round_trip(&exact);
+    assert_eq!(exact.encryption.images, 100, "one image at a time");
+    let quantize = |sum_bits, whole_torus| QuantizeSpec {
+        pixel_bits: 1,
+        sum_bits,
+        whole_torus,
+    };
+    assert_eq!(exact.train.quantize, Some(quantize(6, true)));
+    let polynomial = accepted(&format!("{layers}[train]\nquantize = true\n{bits}"));
+    round_trip(&polynomial);
+    assert_eq!(polynomial.train.quantize, Some(quantize(5, false)));
+    round_trip(&accepted(
+        "[activation]\ndegree = 12\n[encryption]\nbackend = \"tfhe\"\n",
+    ));
+
+    // Content keys are digests of this text: without the new keys it must be what it was before they came.
+    let before = canonical_json(&accepted("")).unwrap();
+    for key in ["exact", "quantize", "message_bits", "pixel_bits"] {
+        assert!(!before.contains(key), "{key}");
+    }
+}
+
+#[test]
 fn high_degrees_run_in_the_clear() {
     assert_eq!(
         accepted("activation.degree = 15\nencryption.backend = \"clear\"")

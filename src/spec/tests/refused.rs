@@ -417,7 +417,57 @@ fn overrides() {
             (
                 "impossible combination",
                 spec,
-                &["activation.degree=12", "encryption.backend=tfhe"],
+                &["activation.degree=12", "encryption.backend=ckks"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn lookups() {
+    gallery(
+        "lookups",
+        &[
+            (
+                "exact without look-ups",
+                "[activation]\nexact = true\n[encryption]\nbackend = \"ckks\"\n",
+                &[],
+            ),
+            (
+                "exact by default of the backend",
+                "[activation]\nexact = true\n",
+                &[],
+            ),
+            (
+                "exact and a degree",
+                "[activation]\nexact = true\ndegree = 2\n[encryption]\nbackend = \"tfhe\"\n",
+                &[],
+            ),
+            (
+                "bits of another backend",
+                "[encryption]\nbackend = \"ckks\"\nmessage_bits = 5\n",
+                &[],
+            ),
+            (
+                "pixels of three bits",
+                "[encryption]\nbackend = \"tfhe\"\npixel_bits = 3\n",
+                &[],
+            ),
+            (
+                "too many message bits",
+                "[encryption]\nbackend = \"tfhe\"\nmessage_bits = 8\n",
+                &[],
+            ),
+            (
+                "integers of unknown size",
+                "[train]\nquantize = true\n[encryption]\nbackend = \"tfhe\"\n",
+                &[],
+            ),
+            (
+                "integers without batch norm",
+                "[network]\nbatch_norm = false\nlayers = [{ type = \"dense\", units = 8 }, { type = \"activation\" }]\n\
+                 [train]\nquantize = true\n[encryption]\nbackend = \"tfhe\"\nmessage_bits = 5\npixel_bits = 1\n",
+                &[],
             ),
         ],
     );

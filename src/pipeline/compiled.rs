@@ -1,0 +1,180 @@
+//! The compiled network: a circuit and its plan, of the kind that the backend takes.
+
+use std::path::{Path, PathBuf};
+
+use super::PipelineError;
+use super::run::{read_json, write_json};
+use crate::circuit::lookup::{LookupCircuit, LookupPlan, compile_lookup, simulate_lookup};
+use crate::circuit::{self, Circuit, CircuitError, CostTable, Plan};
+use crate::data::{Dataset, Images};
+use crate::encrypted::Work;
+use crate::model::{PreActivation, TrainedNetwork};
+use crate::results::Evaluation;
+use crate::spec::{BackendName, Experiment};
+
+/// Training images whose noise is foretold one by one.
+const FORECAST_IMAGES: usize = 2_000;
+const PLAN_FILE: &str = "plan.json";
+const CIRCUIT_FILE: &str = "circuit.bin";
+const LOOKUP_FILE: &str = "lookups.json";
+
+/// What the circuit stage makes.
+#[derive(Debug)]
+pub(super) enum Compiled {
+    Polynomials {
+        circuit: Circuit,
+        plan: Plan,
+    },
+    Lookups {
+        circuit: Box<LookupCircuit>,
+        plan: LookupPlan,
+    },
+}
+
+impl Compiled {
+    /// Folds or quantises `network`, and plans.
+    pub fn of(
+        experiment: &Experiment,
+        network: &TrainedNetwork,
+        ranges: &[PreActivation],
+        dataset: &Dataset,
+        costs: &dyn Fn() -> CostTable,
+    ) -> Result<Self, PipelineError> {
+        let encryption = &experiment.encryption;
+        match encryption.backend {
+            BackendName::Ckks | BackendName::Clear => {
+                let (circuit, mut plan) =
+                    circuit::compile_with(network, ranges, encryption, &costs())?;
+                let some = dataset.train.first(FORECAST_IMAGES);
+                plan.forecast = circuit::forecast(&circuit, &plan, &some)?;
+                Ok(Self::Polynomials { circuit, plan })
+            }
+            BackendName::Tfhe => {
+                let (circuit, set, choice) = compile_lookup(
+                    network,
+                    &dataset.train,
+                    experiment.train.validation,
+                    encryption,
+                )?;
+                let plan = LookupPlan::new(&circuit, set, choice);
+                tracing::info!(
+                    set = set.name,
+                    pixel_bits = circuit.pixel_bits,
+                    message_bits = circuit.message_bits,
+                    logit_bits = circuit.logit_bits,
+                    bootstraps = plan.bootstraps,
+                    held_out_correct = choice.correct,
+                    of = choice.images,
+                    "look-up circuit chosen"
+                );
+                Ok(Self::Lookups {
+                    circuit: Box::new(circuit),
+                    plan,
+                })
+            }
+        }
+    }
+
+    /// Logits of the exact circuit, and of the circuit with sampled noise. Look-ups have none to sample: it is rounded away.
+    pub fn simulate(
+        &self,
+        images: &Images,
+        seed: u64,
+    ) -> Result<(Evaluation, Evaluation), PipelineError> {
+        match self {
+            Self::Polynomials { circuit, plan } => Ok((
+                circuit::simulate(circuit, plan, images, None)?,
+                circuit::simulate(circuit, plan, images, Some(seed))?,
+            )),
+            Self::Lookups { circuit, .. } => {
+                let evaluation = simulate_lookup(circuit, images)?;
+                Ok((evaluation.clone(), evaluation))
+            }
+        }
+    }
+
+    /// Writes both into a folder.
+    pub fn write(&self, file: &dyn Fn(&str) -> PathBuf) -> Result<(), PipelineError> {
+        match self {
+            Self::Polynomials { circuit, plan } => {
+                circuit.write(&file(CIRCUIT_FILE))?;
+                write_json(&file(PLAN_FILE), plan)
+            }
+            Self::Lookups { circuit, plan } => {
+                write_json(&file(LOOKUP_FILE), circuit)?;
+                write_json(&file(PLAN_FILE), plan)
+            }
+        }
+    }
+
+    /// Reads what [`Self::write`] wrote.
+    pub fn read(
+        backend: BackendName,
+        file: &dyn Fn(&str) -> PathBuf,
+    ) -> Result<Self, PipelineError> {
+        match backend {
+            BackendName::Ckks | BackendName::Clear => Ok(Self::Polynomials {
+                circuit: Circuit::read(&file(CIRCUIT_FILE))?,
+                plan: read_json(&file(PLAN_FILE))?,
+            }),
+            BackendName::Tfhe => {
+                let circuit: Box<LookupCircuit> = read_json(&file(LOOKUP_FILE))?;
+                circuit.check().map_err(CircuitError::from)?;
+                Ok(Self::Lookups {
+                    circuit,
+                    plan: read_json(&file(PLAN_FILE))?,
+                })
+            }
+        }
+    }
+
+    /// For the backend.
+    pub fn work(&self) -> Work<'_> {
+        match self {
+            Self::Polynomials { circuit, plan } => Work::Polynomials { circuit, plan },
+            Self::Lookups { circuit, plan } => Work::Lookups { circuit, plan },
+        }
+    }
+
+    /// Look-ups on ciphertexts should give the simulator's integers; says so where they did not.
+    pub fn confirm(&self, encrypted: &Evaluation, simulated: &Evaluation) {
+        if let Self::Lookups { plan, .. } = self {
+            let pairs = encrypted.logits.iter().zip(&simulated.logits);
+            let different = pairs.filter(|(one, other)| one != other).count();
+            if different == 0 {
+                tracing::info!(
+                    logits = encrypted.logits.len(),
+                    "every decrypted logit is the simulator's integer"
+                );
+            } else {
+                tracing::warn!(
+                    different,
+                    logits = encrypted.logits.len(),
+                    predicted_log2 = plan.logit_failure_log2,
+                    "decrypted logits differ from the simulator's"
+                );
+            }
+        }
+    }
+
+    /// Multiply-accumulates for one image.
+    pub fn macs(&self) -> u64 {
+        match self {
+            Self::Polynomials { circuit, .. } => circuit.macs(),
+            Self::Lookups { circuit, .. } => circuit.macs(),
+        }
+    }
+
+    /// Activations of one image.
+    pub fn activations(&self) -> u64 {
+        match self {
+            Self::Polynomials { circuit, .. } => circuit.activations(),
+            Self::Lookups { circuit, .. } => circuit.bootstraps() as u64,
+        }
+    }
+}
+
+/// Whether a run's folder holds a circuit of look-ups.
+pub(crate) fn holds_lookups(run: &Path) -> bool {
+    run.join(LOOKUP_FILE).is_file()
+}
