@@ -23,7 +23,7 @@ const LOOKUP_FILE: &str = "lookups.json";
 pub(super) enum Compiled {
     Polynomials {
         circuit: Circuit,
-        plan: Plan,
+        plan: Box<Plan>,
     },
     Lookups {
         circuit: Box<LookupCircuit>,
@@ -47,7 +47,10 @@ impl Compiled {
                     circuit::compile_with(network, ranges, encryption, &costs())?;
                 let some = dataset.train.first(FORECAST_IMAGES);
                 plan.forecast = circuit::forecast(&circuit, &plan, &some)?;
-                Ok(Self::Polynomials { circuit, plan })
+                Ok(Self::Polynomials {
+                    circuit,
+                    plan: Box::new(plan),
+                })
             }
             BackendName::Tfhe => {
                 let (circuit, set, choice) = compile_lookup(
