@@ -30,6 +30,7 @@ impl Extent {
             "epochs.csv",
             "layers.csv",
             "plan.json",
+            "ranges.json",
             "predictions.parquet",
         ];
         match self {
