@@ -37,7 +37,7 @@ network = circuit.load(sys.argv[1])
 rows = list(csv.reader(open("ours.csv")))[1:]
 logits = numpy.array([[float(value) for value in row[2:]] for row in rows]).T
 wanted = circuit.clear(network, circuit.images(network, sys.argv[2], logits.shape[1]))
-circuit.report("cryptodl", float(sys.argv[3]), logits.shape[1], 1, float(abs(logits - wanted).max()))
+circuit.report("cryptodl", float(sys.argv[3]), logits.shape[1], False, float(abs(logits - wanted).max()))
 PYTHON
 PYTHONPATH=$here tenseal/bin/python "$here/peer_tenseal.py" "$run/circuit.bin" "$data" "${LIMIT:-0}" >>results.jsonl
 python=
