@@ -18,10 +18,12 @@ use ckks::{
 
 const FILE: &str = "costs.json";
 /// Raised when what is measured, or how, changes.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// How far a cost may be from the fixed table's, either way, before it is taken for a disturbed measurement: on the instruction set of the
 /// fixed table, and on narrower ones, whose multiply-accumulates take up to fifteen times as long.
 const REACH: (f64, f64) = (5.0, 40.0);
+/// How far costs may be off that are the smaller part of everything that is timed.
+const MINOR_REACH: f64 = 2.0;
 /// One measurement at a time: two would disturb each other.
 static MEASURING: Mutex<()> = Mutex::new(());
 /// Every loop runs at least so often, and then until it has had its time; the shortest run counts, for others disturb it only upwards.
@@ -109,11 +111,7 @@ impl CostTable {
 
     /// What speaks against the table: a cost that is no positive number, or far from the fixed table's.
     fn doubt(&self) -> Option<String> {
-        let reach = if ckks::instruction_set() == FIXED_ISA {
-            REACH.0
-        } else {
-            REACH.1
-        };
+        let reach = reach();
         let fixed = Self::default().values();
         let pairs = Self::NAMES.iter().zip(self.values().into_iter().zip(fixed));
         let strange = pairs.clone().find(|(_, (value, fixed))| {
@@ -132,6 +130,15 @@ impl CostTable {
             *mine = mine.min(other);
         }
         self
+    }
+}
+
+/// How far a cost may be from the fixed table's here.
+fn reach() -> f64 {
+    if ckks::instruction_set() == FIXED_ISA {
+        REACH.0
+    } else {
+        REACH.1
     }
 }
 
@@ -208,11 +215,11 @@ fn measure() -> Result<CostTable, CircuitError> {
     let few = dense(16, 255).map_err(ckks::Error::from)?;
     let many = dense(80, 255).map_err(ckks::Error::from)?;
     let light = dense(80, 15).map_err(ckks::Error::from)?;
-    (table.dense_mac, table.dense_gather) = bench.linear(&few, &many)?;
+    (table.dense_mac, table.dense_gather) = bench.linear(&few, &many, table.dense_gather)?;
     table.small_weights = (bench.time(&light)?[0] / bench.time(&many)?[0]).clamp(0.2, 1.0);
     let few = convolution(4).map_err(ckks::Error::from)?;
     let many = convolution(16).map_err(ckks::Error::from)?;
-    (table.conv_mac, table.conv_gather) = bench.linear(&few, &many)?;
+    (table.conv_mac, table.conv_gather) = bench.linear(&few, &many, table.conv_gather)?;
     let pool = LinearMap::sum_pool(&SumPool {
         channels: 2,
         window: 2,
@@ -350,20 +357,29 @@ impl Bench {
     }
 
     /// Nanoseconds of a multiply-accumulate and of bringing an input into place, from a map with few outputs and one with many.
-    fn linear(&self, few: &LinearMap, many: &LinearMap) -> Result<([f64; 2], f64), CircuitError> {
+    ///
+    /// The second is the smaller part of either map, what is left of a difference, and so the first to be lost in a disturbance: it is
+    /// kept near `usual`, and the multiply-accumulates take the rest of the larger map, whose whole time then is as measured.
+    fn linear(
+        &self,
+        few: &LinearMap,
+        many: &LinearMap,
+        usual: f64,
+    ) -> Result<([f64; 2], f64), CircuitError> {
         let (less, more) = (self.time(few)?, self.time(many)?);
         let (few, many) = (MapFacts::of(few), MapFacts::of(many));
-        let mut macs = [0.0; 2];
-        let mut gather = 0.0;
-        for (limb, mac) in macs.iter_mut().enumerate() {
+        let rest = |limb: usize| {
             let slope = (more[limb] - less[limb]) / (many.macs() - few.macs());
-            // Between nothing and all of it, whatever disturbed one of the two.
-            let most = more[limb] / many.macs();
-            *mac = slope.clamp(0.3 * most, most);
-            let rest = (less[limb] - *mac * few.macs()).max(0.02 * less[limb]);
-            gather += rest / few.gathers() / 2.0;
-        }
-        Ok((macs, gather))
+            (less[limb] - slope * few.macs()) / few.gathers()
+        };
+        let (least, most) = (usual / MINOR_REACH, usual * reach() / MINOR_REACH);
+        let gather = (f64::midpoint(rest(0), rest(1))).clamp(least, most.max(usual));
+        let mac = |limb: usize| {
+            let whole = more[limb] / many.macs();
+            // Not all of it is gathering, whatever disturbed one of the two.
+            (whole - gather * many.gathers() / many.macs()).max(0.3 * whole)
+        };
+        Ok(([mac(0), mac(1)], gather))
     }
 
     fn pool(&self, map: &LinearMap) -> Result<f64, CircuitError> {

@@ -103,12 +103,12 @@ fn print(bench: &Bench) -> io::Result<()> {
     }
     writeln!(
         out,
-        "{:<22} {:.1} bits of the logits ({:.1} predicted), at most {:.2e} off ({:.2e} predicted), on {} images",
+        "{:<22} {:.1} bits of the logits ({:.1} predicted), at most {:.2e} off (bound {:.2e}), on {} images",
         "precision",
         -bench.rms_error.log2(),
-        bench.plan.expected_precision_bits(),
+        bench.expected.precision_bits,
         bench.max_error,
-        bench.plan.logit_error_bound(),
+        bench.expected.error_bound,
         bench.compared
     )
 }

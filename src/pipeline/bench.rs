@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::PipelineError;
 use super::memory::peak_rss_bytes;
-use crate::circuit::{self, CostTable, Plan};
+use crate::circuit::{self, CostTable, Forecast, Plan};
 use crate::data::Images;
 use crate::encrypted::{self, Job, Outcome, Work};
 use crate::spec::Experiment;
@@ -17,6 +17,8 @@ use crate::spec::Experiment;
 const RANGE_IMAGES: usize = 64;
 /// Images whose logits are compared with those of the circuit in the clear.
 const COMPARED: usize = 16;
+/// How many times the expected one the root mean square of the errors may be: three bits.
+const CREDIBLE: f64 = 8.0;
 
 /// A bench's figures.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub struct Bench {
     pub max_error: f64,
     /// Their root mean square.
     pub rms_error: f64,
+    /// What was to be expected of exactly these images.
+    pub expected: Forecast,
     /// Largest resident set of the process, where the system tells.
     pub peak_rss_bytes: Option<u64>,
 }
@@ -41,7 +45,7 @@ pub struct Bench {
 /// compares some of the logits with the same integer circuit in the clear.
 ///
 /// # Errors
-/// As planning and the encrypted evaluation; [`PipelineError::Wrong`] if a logit is further off than the plan allows.
+/// As planning and the encrypted evaluation; [`PipelineError::Wrong`] if the logits are further off than the noise of these images explains.
 pub fn bench(
     experiment: &Experiment,
     count: Option<usize>,
@@ -96,14 +100,26 @@ pub fn bench(
         .collect();
     let max_error = errors.iter().copied().fold(0.0, f64::max);
     let squares: f64 = errors.iter().map(|error| error * error).sum();
-    let bound = plan.logit_error_bound();
-    if max_error.is_nan() || max_error > bound {
-        return Err(PipelineError::Wrong { max_error, bound });
+    let rms_error = (squares / errors.len().max(1) as f64).sqrt();
+    // Of these images, not of others: what squares of squares make of noise differs from image to image by orders of magnitude.
+    let expected = circuit::forecast(&circuit, &plan, &some)?;
+    let expected = expected.ok_or(PipelineError::NothingEncrypted)?;
+    let bound = expected.error_bound;
+    let credible = CREDIBLE * (-expected.precision_bits).exp2();
+    // Written so that no NaN passes.
+    if !(max_error <= bound && rms_error <= credible) {
+        return Err(PipelineError::Wrong {
+            max_error,
+            bound,
+            rms_error,
+            credible,
+        });
     }
     Ok(Bench {
         compared: chosen.len(),
         max_error,
-        rms_error: (squares / errors.len().max(1) as f64).sqrt(),
+        rms_error,
+        expected,
         plan,
         outcome,
         prepare_s,

@@ -66,12 +66,19 @@ pub enum PipelineError {
     #[error(transparent)]
     Encrypted(#[from] EncryptedError),
     /// Decrypted logits are not those of the circuit.
-    #[error("a logit is {max_error:.3e} off; the plan allows {bound:.3e}")]
+    #[error(
+        "decrypted logits are not the circuit's: at most {max_error:.3e} off where noise explains {bound:.3e}, root mean square \
+         {rms_error:.3e} where it explains {credible:.3e}"
+    )]
     Wrong {
         /// The largest difference.
         max_error: f64,
-        /// What the plan allows.
+        /// What noise explains.
         bound: f64,
+        /// The root mean square of all differences.
+        rms_error: f64,
+        /// What noise explains.
+        credible: f64,
     },
     /// The spec's backend is the simulator.
     #[error("the backend `clear` encrypts nothing\nhint: `--set encryption.backend=ckks`")]

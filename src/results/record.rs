@@ -83,6 +83,8 @@ pub struct EncryptionRecord {
     pub input_bytes_per_image: Option<f64>,
     /// Smallest predicted precision of a layer.
     pub min_precision_bits: Option<f64>,
+    /// Look-ups by bootstrap, of one image.
+    pub bootstraps_per_image: Option<u64>,
 }
 
 impl RunRecord {

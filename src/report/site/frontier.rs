@@ -189,6 +189,18 @@ fn color(system: &System<'_>) -> plotters::style::RGBColor {
     }
 }
 
+/// `ReLU, degree 2`, or `exact ReLU`.
+fn function(system: &System<'_>) -> String {
+    let run = system.runs.first();
+    run.map_or_else(String::new, |run| super::views::activation(run))
+}
+
+/// Whether the function itself is computed, no polynomial in its place.
+fn exact(system: &System<'_>) -> bool {
+    let run = system.runs.first();
+    run.is_some_and(|run| run.summary.activation.degree.is_none())
+}
+
 /// Latency against rate, where more than one backend was measured.
 pub(super) fn latency(systems: &[&System<'_>], dataset: &str) -> Option<(Scatter, String)> {
     let mut backends: Vec<&str> = systems.iter().map(|system| system.backend()).collect();
@@ -204,6 +216,7 @@ pub(super) fn latency(systems: &[&System<'_>], dataset: &str) -> Option<(Scatter
     let best = |system: &System<'_>| {
         !timed.iter().any(|(other, latency)| {
             other.backend() == system.backend()
+                && exact(other) == exact(system)
                 && other.per_hour > system.per_hour
                 && Some(*latency) < system.latency
         })
@@ -216,7 +229,8 @@ pub(super) fn latency(systems: &[&System<'_>], dataset: &str) -> Option<(Scatter
             label: best(system).then(|| system.name().to_owned()),
             detail: if best(system) {
                 format!(
-                    "{}, {}",
+                    "{}, {}, {}",
+                    function(system),
                     system.backend(),
                     super::rq4::threads(system.threads())
                 )
@@ -232,6 +246,7 @@ pub(super) fn latency(systems: &[&System<'_>], dataset: &str) -> Option<(Scatter
     let data = csv(
         &[
             "spec",
+            "activation",
             "backend",
             "threads",
             "latency_s",
@@ -240,6 +255,7 @@ pub(super) fn latency(systems: &[&System<'_>], dataset: &str) -> Option<(Scatter
         timed.iter().map(|(system, latency)| {
             vec![
                 system.name().to_owned(),
+                function(system),
                 system.backend().to_owned(),
                 system.threads().to_string(),
                 latency.to_string(),

@@ -3,6 +3,7 @@
 //! Everything comes from stored results. [`write_site`] writes `index.html`, which holds everything; `report.md`; `charts/*.png` for
 //! slides; and `data/*.csv`, what each chart shows.
 
+mod backends;
 mod figure;
 mod frontier;
 mod input;

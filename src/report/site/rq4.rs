@@ -72,6 +72,7 @@ pub(super) fn part(site: &Site, published: &Published) -> Result<Part, ReportErr
         if let Some((drawing, note)) = charts::stages(&own, dataset) {
             found.add(render(&drawing)?, note);
         }
+        found.blocks.extend(super::backends::tables(&own, dataset));
         found
             .blocks
             .push(rates(&own, dataset, site.price_per_core_hour));

@@ -207,7 +207,7 @@ pub(super) fn one_a_seed<'a>(group: &[&'a RunRecord]) -> Vec<&'a RunRecord> {
 }
 
 /// `ReLU, degree 2`, or `exact ReLU` where a look-up holds the function itself.
-fn activation(run: &RunRecord) -> String {
+pub(super) fn activation(run: &RunRecord) -> String {
     let activation = &run.summary.activation;
     let name = super::palette::activation_name(&activation.function);
     match activation.degree {
