@@ -90,8 +90,8 @@ fn print(outcome: &RunOutcome) -> io::Result<()> {
     if let (Some(hourly), Some(evaluate)) = (timing.predictions_per_hour, timing.evaluate_s) {
         writeln!(
             out,
-            "\n{:.2} million predictions an hour: {} images encrypted, evaluated in {evaluate:.2} s on {} threads",
-            hourly / 1e6,
+            "\n{} predictions an hour: {} images encrypted, evaluated in {evaluate:.2} s on {} threads",
+            hourly_words(hourly),
             timing.images,
             timing.threads
         )?;
@@ -131,4 +131,13 @@ fn row(
         100.0 * accuracy.value,
         accuracy.n
     )
+}
+
+/// `121.30 million`, `644`.
+fn hourly_words(hourly: f64) -> String {
+    if hourly >= 1e6 {
+        format!("{:.2} million", hourly / 1e6)
+    } else {
+        format!("{hourly:.0}")
+    }
 }

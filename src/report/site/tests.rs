@@ -23,6 +23,7 @@ fn run(name: &str, backend: &str, correct: u64, rate: f64, latency: f64) -> Sour
         ("name", name),
         ("seed", "7"),
         ("encryption.backend", backend),
+        ("network.layers", "[{ type = \"dense\", units = 100 }]"),
     ];
     SourcedRun {
         place: format!("results/runs/{name}"),
@@ -121,11 +122,17 @@ fn backends_stand_side_by_side() {
     assert!(page.contains("a million cost $0.00833"), "{page}");
     assert!(page.contains("a &lt;scheme&gt;") && !page.contains("a <scheme>"));
     assert!(page.contains("one_by_one") && page.contains("tfhe"));
+    // The same layers by both.
+    assert!(
+        page.contains("batched answers 10,000 times as many an hour as one_by_one; one image alone takes 2.40 s and 3.00 s."),
+        "{page}"
+    );
     let one = Site {
         runs: site.runs[..1].to_vec(),
         ..site
     };
-    assert!(!super::tests::page(&one).contains("rq4_latency"));
+    let page = super::tests::page(&one);
+    assert!(!page.contains("rq4_latency") && !page.contains("each way of encryption"));
 }
 
 #[test]
