@@ -18,7 +18,7 @@ use ckks::{
 
 const FILE: &str = "costs.json";
 /// Raised when what is measured, or how, changes.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// How far a cost may be from the fixed table's, either way, before it is taken for a disturbed measurement: on the instruction set of the
 /// fixed table, and on narrower ones, whose multiply-accumulates take up to fifteen times as long.
 const REACH: (f64, f64) = (5.0, 40.0);
@@ -26,8 +26,8 @@ const REACH: (f64, f64) = (5.0, 40.0);
 const MINOR_REACH: f64 = 2.0;
 /// One measurement at a time: two would disturb each other.
 static MEASURING: Mutex<()> = Mutex::new(());
-/// Every loop runs at least so often, and then until it has had its time; the shortest run counts, for others disturb it only upwards.
-const REPEATS: usize = 3;
+/// Every loop runs at least so often, and then until it has had its time.
+const REPEATS: usize = 5;
 const TIME: Duration = Duration::from_millis(60);
 
 /// What the file in the cache holds.
@@ -162,24 +162,47 @@ fn machine_key() -> String {
     format!("{model}; {isa}; {} {VERSION}", env!("CARGO_PKG_VERSION"))
 }
 
-/// Nanoseconds of the shortest run of `work` on inputs that `prepare` makes, outside the time.
-fn shortest<T, O>(
+/// Times of one loop, run after run.
+#[derive(Default)]
+struct Runs {
+    nanoseconds: Vec<f64>,
+    spent: Duration,
+}
+
+impl Runs {
+    fn goes_on(&self) -> bool {
+        self.nanoseconds.len() < REPEATS || (self.spent < TIME && self.nanoseconds.len() < 100)
+    }
+
+    /// One run, and what else was done for it.
+    fn add(&mut self, run: Duration, around: Duration) {
+        self.nanoseconds.push(run.as_secs_f64() * 1e9);
+        self.spent += run + around;
+    }
+
+    /// The median: what a run takes, not what it takes at best.
+    fn typical(mut self) -> f64 {
+        self.nanoseconds.sort_by(f64::total_cmp);
+        let middle = self.nanoseconds.len() / 2;
+        self.nanoseconds.get(middle).copied().unwrap_or(f64::NAN)
+    }
+}
+
+/// Nanoseconds of a run of `work` on inputs that `prepare` makes, outside the time.
+fn typical<T, O>(
     mut prepare: impl FnMut() -> T,
     mut work: impl FnMut(T) -> Result<O, ckks::Error>,
 ) -> Result<f64, CircuitError> {
-    let mut least = f64::INFINITY;
-    let mut spent = Duration::ZERO;
-    let mut runs = 0;
-    while runs < REPEATS || (spent < TIME && runs < 100) {
+    let mut runs = Runs::default();
+    while runs.goes_on() {
         let input = prepare();
         let start = Instant::now();
         let output = work(input)?;
         let time = start.elapsed();
         drop(black_box(output));
-        least = least.min(time.as_secs_f64() * 1e9);
-        (spent, runs) = (spent + time, runs + 1);
+        runs.add(time, Duration::ZERO);
     }
-    Ok(least)
+    Ok(runs.typical())
 }
 
 fn measure() -> Result<CostTable, CircuitError> {
@@ -271,11 +294,11 @@ impl Bench {
         let seeded = self.seeded(FEATURES)?;
         let mut bytes = Vec::new();
         seeded.write(&mut bytes)?;
-        let read = shortest(
+        let read = typical(
             || (),
             |()| SeededSet::read(&self.parameters, &mut bytes.as_slice()),
         )?;
-        let expand = shortest(|| (), |()| Ok(seeded.expand()))?;
+        let expand = typical(|| (), |()| Ok(seeded.expand()))?;
         table.read = read / self.residues(FEATURES);
         table.mask = expand / self.residues(FEATURES);
         Ok(())
@@ -286,7 +309,7 @@ impl Bench {
         let residues = self.residues(FEATURES);
         // One constant: read, changed, written.
         let constant = [FusedStep::AddConstants(&[0.5])];
-        let pass = shortest(|| (), |()| self.machine.fused(&set, &constant))?;
+        let pass = typical(|| (), |()| self.machine.fused(&set, &constant))?;
         table.step = pass / (2.0 * residues);
         let spread = LinearMap::dense(FEW, FEATURES, weights(FEW * FEATURES, 15));
         let few = self.set(FEW)?;
@@ -297,7 +320,7 @@ impl Bench {
         )?;
         table.product = tensor / (3.0 * residues);
         let squared = self.machine.tensor_square(&set)?;
-        let rescale = shortest(|| set.clone(), |copy| self.machine.rescale(copy))?;
+        let rescale = typical(|| set.clone(), |copy| self.machine.rescale(copy))?;
         let limbs = self.parameters.primes().len();
         let degree = self.parameters.ring_degree() as u64;
         let transforms =
@@ -305,7 +328,7 @@ impl Bench {
         let passes = 2.0 * residues * table.step;
         // A transform is never free, whatever disturbed the other measurement.
         table.butterfly = (rescale - passes).max(0.3 * rescale) / transforms;
-        let switch = shortest(|| squared.clone(), |copy| self.machine.relinearize(copy))?;
+        let switch = typical(|| squared.clone(), |copy| self.machine.relinearize(copy))?;
         table.switch = 1.0;
         let predicted = CostModel::new(&self.parameters, table).relinearize(FEATURES, limbs);
         table.switch = switch / predicted;
@@ -324,17 +347,15 @@ impl Bench {
             map: spread,
             weight_scale,
         };
-        let mut least = f64::INFINITY;
-        let mut spent = Duration::ZERO;
-        let mut runs = 0;
-        while runs < REPEATS || (spent < TIME && runs < 100) {
+        let mut runs = Runs::default();
+        while runs.goes_on() {
             let (output, times) = self.machine.fused_timed(set, &[first, step])?;
             drop(black_box(output));
             let own = times.last().copied().unwrap_or_default();
-            least = least.min(own.as_secs_f64() * 1e9);
-            (spent, runs) = (spent + times.iter().sum::<Duration>(), runs + 1);
+            let all: Duration = times.iter().sum();
+            runs.add(own, all.saturating_sub(own));
         }
-        Ok(least)
+        Ok(runs.typical())
     }
 
     /// Nanoseconds of one linear map on one component, for each residue, modulo the wide prime and modulo the narrow one.

@@ -4,8 +4,11 @@
 //! time. `clear` has no ciphertexts at all: the integer simulator of [`crate::circuit`] is its whole answer.
 
 pub mod ckks;
+mod exported;
 #[cfg(feature = "tfhe")]
 pub mod tfhe;
+
+pub use exported::Side;
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;

@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::PipelineError;
-use super::memory::peak_rss_bytes;
+use super::memory::{forget_peak, peak_rss_bytes};
 use crate::circuit::{self, CostTable, Forecast, Plan};
 use crate::data::Images;
 use crate::encrypted::{self, Job, Outcome, Work};
@@ -75,6 +75,7 @@ pub fn bench(
         threads: experiment.encryption.threads,
         stop,
     };
+    forget_peak();
     let outcome = backend.evaluate(&job)?;
     let peak_rss_bytes = peak_rss_bytes();
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::PipelineError;
 use super::compiled::Compiled;
 use super::costs::CostSource;
-use super::memory::peak_rss_bytes;
+use super::memory::{forget_peak, peak_rss_bytes};
 use super::output;
 use super::stages::{Finished, Keys, Stage};
 use super::store::{Claim, Entry, Pending, Store};
@@ -231,7 +231,9 @@ pub fn run(
                 threads: experiment.encryption.threads,
                 stop: options.stop,
             };
+            forget_peak();
             let outcome = backend.evaluate(&job)?;
+            let peak_rss_bytes = peak_rss_bytes();
             compiled.confirm(
                 &outcome.evaluation,
                 &output::read_logits(&folded.file("circuit.f32"))?,
@@ -241,7 +243,7 @@ pub fn run(
                 encryption: outcome.encryption,
                 timing: outcome.timing,
                 layers: outcome.layers,
-                peak_rss_bytes: peak_rss_bytes(),
+                peak_rss_bytes,
             };
             write_json(&pending.file("outcome.json"), &record)
         })?),

@@ -243,7 +243,8 @@ pub struct Timing {
 /// Memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
-    /// Largest resident set of the process, bytes.
+    /// Largest resident set of the process during the encrypted evaluation (the client's part, too), bytes; of the whole run where nothing
+    /// is encrypted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_rss_bytes: Option<u64>,
 }

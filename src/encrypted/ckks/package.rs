@@ -3,23 +3,20 @@
 //! `client/client.json` holds the parameters and the preprocessing, `server/server.json` the parameters, `server/circuit.bin` the
 //! folded network. Each JSON file closes with the BLAKE3 digest of its content: an integrity check, not an authentication.
 
-use std::fs;
-use std::io::{self, Read};
 use std::path::Path;
 
 use ckks::{Parameters, ParametersLiteral};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::circuit::{Circuit, Execution, Plan, Schedule};
 use crate::data::Images;
 use crate::encrypted::EncryptedError;
-use crate::spec::Shape;
+use crate::encrypted::exported::{
+    CLIENT_FILE, SERVER_FILE, Side, check_classes, check_shape, make_sides, read_envelope,
+    write_envelope,
+};
+use crate::spec::{BackendName, Shape};
 
-const VERSION: u32 = 1;
-const MAX_BYTES: u64 = 1 << 20;
-const CLIENT_FILE: &str = "client.json";
-const SERVER_FILE: &str = "server.json";
 const CIRCUIT_FILE: &str = "circuit.bin";
 
 /// What a client must know: how to turn an image into numbers, and the parameters.
@@ -65,15 +62,6 @@ struct ServerFile {
     execution: Execution,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Envelope {
-    version: u32,
-    kind: String,
-    content: serde_json::Value,
-    blake3: String,
-}
-
 impl ClientPackage {
     /// The client's part of a planned circuit.
     pub fn new(circuit: &Circuit, plan: &Plan) -> Self {
@@ -112,7 +100,7 @@ impl ClientPackage {
     /// Reads a client folder.
     pub fn read(folder: &Path) -> Result<Self, EncryptedError> {
         let path = folder.join(CLIENT_FILE);
-        let package: Self = read_envelope(&path, "client")?;
+        let package: Self = read_envelope(&path, Side::Client.kind(BackendName::Ckks))?;
         package
             .check()
             .map_err(|what| EncryptedError::File { path, what })?;
@@ -120,20 +108,8 @@ impl ClientPackage {
     }
 
     fn check(&self) -> Result<(), String> {
-        let Shape {
-            channels,
-            height,
-            width,
-        } = self.input;
-        let sides = 1..=4096;
-        if ![channels, height, width]
-            .iter()
-            .all(|side| sides.contains(side))
-        {
-            return Err(format!(
-                "an image of {channels}x{height}x{width} is not possible"
-            ));
-        }
+        check_shape(self.input)?;
+        let channels = self.input.channels;
         if self.mean.len() != channels || self.std.len() != channels {
             return Err(format!(
                 "{channels} means and deviations are needed, one a channel"
@@ -144,9 +120,7 @@ impl ClientPackage {
         {
             return Err("means must be finite and deviations positive".into());
         }
-        if !(1..=65_536).contains(&self.classes) {
-            return Err(format!("{} classes are not possible", self.classes));
-        }
+        check_classes(self.classes)?;
         check_scale(self.input_scale)
     }
 }
@@ -171,7 +145,7 @@ impl ServerPackage {
     /// Reads a server folder.
     pub fn read(folder: &Path) -> Result<Self, EncryptedError> {
         let path = folder.join(SERVER_FILE);
-        let file: ServerFile = read_envelope(&path, "server")?;
+        let file: ServerFile = read_envelope(&path, Side::Server.kind(BackendName::Ckks))?;
         check_scale(file.input_scale).map_err(|what| EncryptedError::File { path, what })?;
         let circuit = Circuit::read(&folder.join(CIRCUIT_FILE))?;
         Ok(Self {
@@ -194,13 +168,10 @@ fn check_scale(scale: f64) -> Result<(), String> {
 
 /// Writes `folder/client/` and `folder/server/` for a planned circuit.
 pub fn export(circuit: &Circuit, plan: &Plan, folder: &Path) -> Result<(), EncryptedError> {
-    let (client, server) = (folder.join("client"), folder.join("server"));
-    for folder in [&client, &server] {
-        fs::create_dir_all(folder).map_err(|error| file_error(folder, error))?;
-    }
+    let [client, server] = make_sides(folder)?;
     write_envelope(
         &client.join(CLIENT_FILE),
-        "client",
+        Side::Client.kind(BackendName::Ckks),
         &ClientPackage::new(circuit, plan),
     )?;
     circuit.write(&server.join(CIRCUIT_FILE))?;
@@ -210,64 +181,9 @@ pub fn export(circuit: &Circuit, plan: &Plan, folder: &Path) -> Result<(), Encry
         schedule: plan.schedule,
         execution: plan.execution,
     };
-    write_envelope(&server.join(SERVER_FILE), "server", &file)
-}
-
-fn file_error(path: &Path, error: impl std::fmt::Display) -> EncryptedError {
-    EncryptedError::File {
-        path: path.to_path_buf(),
-        what: error.to_string(),
-    }
-}
-
-fn content_digest(content: &serde_json::Value) -> String {
-    // `Value` keeps its keys sorted: the text is the same however the file was laid out.
-    blake3::hash(content.to_string().as_bytes())
-        .to_hex()
-        .to_string()
-}
-
-fn write_envelope(path: &Path, kind: &str, content: &impl Serialize) -> Result<(), EncryptedError> {
-    let content = serde_json::to_value(content).map_err(|error| file_error(path, error))?;
-    let envelope = Envelope {
-        version: VERSION,
-        kind: kind.into(),
-        blake3: content_digest(&content),
-        content,
-    };
-    let text = serde_json::to_string_pretty(&envelope).map_err(|error| file_error(path, error))?;
-    crate::files::write_whole(path, text.as_bytes()).map_err(|error| file_error(path, error))
-}
-
-fn read_envelope<T: DeserializeOwned>(path: &Path, kind: &str) -> Result<T, EncryptedError> {
-    let mut text = String::new();
-    let file = fs::File::open(path).map_err(|error| file_error(path, error))?;
-    let length = file
-        .take(MAX_BYTES + 1)
-        .read_to_string(&mut text)
-        .map_err(|error| file_error(path, error))?;
-    if length as u64 > MAX_BYTES {
-        return Err(file_error(
-            path,
-            io::Error::other("the file is too large to be one of ours"),
-        ));
-    }
-    let envelope: Envelope =
-        serde_json::from_str(&text).map_err(|error| file_error(path, error))?;
-    if envelope.version != VERSION || envelope.kind != kind {
-        return Err(EncryptedError::File {
-            path: path.to_path_buf(),
-            what: format!(
-                "this is a {} file of version {}, not a {kind} file of version {VERSION}",
-                envelope.kind, envelope.version
-            ),
-        });
-    }
-    if content_digest(&envelope.content) != envelope.blake3 {
-        return Err(file_error(
-            path,
-            "the digest does not match: the file was changed or cut short",
-        ));
-    }
-    serde_json::from_value(envelope.content).map_err(|error| file_error(path, error))
+    write_envelope(
+        &server.join(SERVER_FILE),
+        Side::Server.kind(BackendName::Ckks),
+        &file,
+    )
 }

@@ -3,22 +3,16 @@
 use tfhe::core_crypto::prelude::*;
 
 use super::keys::{ClientKey, seeder};
+use super::package::ClientPackage;
 use super::parameters::Typed;
-use crate::circuit::lookup::LookupCircuit;
 use crate::data::Images;
 use crate::encrypted::EncryptedError;
-use crate::spec::Shape;
 
 /// A key's owner, and how it turns images into integers and replies into logits.
 #[derive(Debug)]
 pub struct Client {
     key: ClientKey,
-    input: Shape,
-    pixel_bits: u32,
-    /// log2 of the steps of the torus for pixels and for logits.
-    pixel_step_bits: u32,
-    logit_bits: u32,
-    classes: usize,
+    package: ClientPackage,
 }
 
 /// One encrypted image: a body a pixel, the masks as one seed.
@@ -40,16 +34,19 @@ impl Upload {
 }
 
 impl Client {
-    /// With a key, for the images and logits of `circuit`; nothing else of it is kept.
-    pub fn new(key: ClientKey, circuit: &LookupCircuit) -> Self {
-        Self {
-            key,
-            input: circuit.input,
-            pixel_bits: circuit.pixel_bits,
-            pixel_step_bits: circuit.step_bits(None),
-            logit_bits: circuit.logit_bits,
-            classes: circuit.logits.outputs(),
+    /// With a key, for the images and logits that `package` tells of.
+    ///
+    /// # Errors
+    /// [`EncryptedError::Mismatch`] for a key of another parameter set.
+    pub fn new(key: ClientKey, package: ClientPackage) -> Result<Self, EncryptedError> {
+        if key.set.name != package.set {
+            return Err(EncryptedError::Mismatch {
+                what: "the parameter set of the key",
+                found: key.set.name.to_owned(),
+                wanted: package.set,
+            });
         }
+        Ok(Self { key, package })
     }
 
     /// Encrypts image `index`.
@@ -57,21 +54,22 @@ impl Client {
     /// # Errors
     /// [`EncryptedError::Mismatch`] for images of another shape, or where there is no such image.
     pub fn encrypt(&self, images: &Images, index: usize) -> Result<Upload, EncryptedError> {
-        if images.shape != self.input || index >= images.len() {
+        if images.shape != self.package.input || index >= images.len() {
             return Err(EncryptedError::Mismatch {
                 what: "the image",
                 found: format!("number {index} of {} of {:?}", images.len(), images.shape),
-                wanted: format!("one of {:?}", self.input),
+                wanted: format!("one of {:?}", self.package.input),
             });
         }
-        let pixels = crate::circuit::lookup::pixel_integers(images.image(index), self.pixel_bits);
+        let pixels =
+            crate::circuit::lookup::pixel_integers(images.image(index), self.package.pixel_bits);
         Ok(self.encrypt_integers(&pixels))
     }
 
     /// Encrypts integers at the pixels' place on the torus.
     pub(super) fn encrypt_integers(&self, values: &[i64]) -> Upload {
         let typed = Typed::from(self.key.set);
-        let shift = u64::BITS - self.pixel_step_bits;
+        let shift = u64::BITS - self.package.pixel_step_bits;
         let plain = PlaintextList::from_container(
             values
                 .iter()
@@ -109,14 +107,15 @@ impl Client {
         let typed = Typed::from(self.key.set);
         let long = self.key.long.as_lwe_secret_key();
         let size = long.lwe_dimension().to_lwe_size().0;
-        if reply.0.len() != self.classes || reply.0.iter().any(|logit| logit.len() != size) {
+        if reply.0.len() != self.package.classes || reply.0.iter().any(|logit| logit.len() != size)
+        {
             return Err(EncryptedError::Mismatch {
                 what: "the number of logits in the reply",
                 found: reply.0.len().to_string(),
-                wanted: self.classes.to_string(),
+                wanted: self.package.classes.to_string(),
             });
         }
-        let shift = u64::BITS - self.logit_bits;
+        let shift = u64::BITS - self.package.logit_bits;
         Ok(reply
             .0
             .iter()
@@ -126,6 +125,18 @@ impl Client {
                 // Rounded to a step of the torus; the shift keeps the sign.
                 (phase.wrapping_add(1 << (shift - 1)) as i64) >> shift
             })
+            .collect())
+    }
+
+    /// The logits themselves.
+    ///
+    /// # Errors
+    /// As [`Self::decrypt`].
+    pub fn logits(&self, reply: &Reply) -> Result<Vec<f32>, EncryptedError> {
+        let integers = self.decrypt(reply)?.into_iter();
+        let step = self.package.logit_step;
+        Ok(integers
+            .map(|integer| (integer as f64 * step) as f32)
             .collect())
     }
 }

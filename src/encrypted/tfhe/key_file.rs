@@ -1,12 +1,10 @@
 //! Keys on disk: a folder of their own, private to their owner, one pair of files for every spec and parameter set.
 //!
 //! ```text
-//! "CRYPTODL TFHE KEY" | version: u8 | kind: u8 | set: u8 length + name | content | BLAKE3 digest: 32 bytes
 //! client = short secret, long secret: a bit a byte
 //! server = pair: 32 bytes | seeds: 2 x u128 | bootstrapping key, key-switching key: u64
 //! ```
-//! The pair is the digest of the client's file: evaluation keys of another secret are refused. The digests guard against damage and
-//! mix-ups, not against an author.
+//! Each in a [`Form`]. The pair is the digest of the client's file: a folder with evaluation keys of another secret is refused.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -17,15 +15,19 @@ use zeroize::Zeroizing;
 
 use super::keys::{ClientKey, SeededServerKey, ServerKey};
 use super::parameters::Typed;
+use super::sealed::{DIGEST, Form, sealed, wrong};
 use crate::circuit::lookup::ParameterSet;
 use crate::encrypted::EncryptedError;
 use crate::files::write_secret;
 
-const MAGIC: &[u8; 17] = b"CRYPTODL TFHE KEY";
-const VERSION: u8 = 1;
-const CLIENT: u8 = 0;
-const SERVER: u8 = 1;
-const DIGEST: usize = blake3::OUT_LEN;
+const MAGIC: &[u8] = b"CRYPTODL TFHE KEY";
+const CLIENT: Form = Form {
+    magic: MAGIC,
+    kind: 0,
+    what: "key file",
+    hint: "remove it to have new keys made",
+};
+const SERVER: Form = Form { kind: 1, ..CLIENT };
 
 /// The environment variable that names the folder.
 pub const KEY_DIR_VARIABLE: &str = "CRYPTODL_KEY_DIR";
@@ -85,7 +87,7 @@ impl KeyFolder {
             let client = client_from(&client_path, &bytes, set)?;
             let pair = *blake3::hash(&bytes).as_bytes();
             if let Some(bytes) = read(&server_path)? {
-                let server = server_from(&server_path, &bytes, set, &pair)?;
+                let server = server_from(&server_path, &bytes, set, Some(&pair))?;
                 drop(bytes);
                 return Ok((client, server.expand(), false));
             }
@@ -126,6 +128,52 @@ impl KeyFolder {
     }
 }
 
+/// Makes a key pair: the secret in one file, what a server needs in another.
+///
+/// # Errors
+/// [`EncryptedError::File`] where they cannot be written.
+pub fn write_new_keys(
+    set: &'static ParameterSet,
+    secret: &Path,
+    evaluation: &Path,
+) -> Result<(), EncryptedError> {
+    let client = ClientKey::generate(set);
+    let bytes = Zeroizing::new(client_bytes(&client));
+    let pair = *blake3::hash(&bytes).as_bytes();
+    let seeded = client.evaluation_keys();
+    crate::files::write_whole(evaluation, &server_bytes(&seeded, &pair))
+        .map_err(|error| wrong(evaluation, &format!("cannot be written: {error}")))?;
+    write(secret, &bytes)
+}
+
+/// The secret key of a file.
+///
+/// # Errors
+/// [`EncryptedError::File`] for one that is not there, damaged, or of another set.
+pub fn read_client_key(
+    path: &Path,
+    set: &'static ParameterSet,
+) -> Result<ClientKey, EncryptedError> {
+    let bytes = Zeroizing::new(whole(path)?);
+    client_from(path, &bytes, set)
+}
+
+/// The evaluation keys of a file, of whatever secret: a server knows none.
+///
+/// # Errors
+/// As [`read_client_key`].
+pub fn read_server_key(
+    path: &Path,
+    set: &'static ParameterSet,
+) -> Result<ServerKey, EncryptedError> {
+    let bytes = whole(path)?;
+    Ok(server_from(path, &bytes, set, None)?.expand())
+}
+
+fn whole(path: &Path) -> Result<Vec<u8>, EncryptedError> {
+    fs::read(path).map_err(|error| wrong(path, &error.to_string()))
+}
+
 fn read(path: &Path) -> Result<Option<Vec<u8>>, EncryptedError> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
@@ -138,65 +186,8 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), EncryptedError> {
     write_secret(path, bytes).map_err(|error| wrong(path, &format!("cannot be written: {error}")))
 }
 
-fn wrong(path: &Path, what: &str) -> EncryptedError {
-    EncryptedError::File {
-        path: path.to_path_buf(),
-        what: what.to_owned(),
-    }
-}
-
-fn head(kind: u8, set: &ParameterSet) -> Vec<u8> {
-    let mut bytes = MAGIC.to_vec();
-    bytes.extend([VERSION, kind, set.name.len() as u8]);
-    bytes.extend(set.name.as_bytes());
-    bytes
-}
-
-fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
-    let digest = blake3::hash(&bytes);
-    bytes.extend(digest.as_bytes());
-    bytes
-}
-
-/// The content of a file of that kind and set.
-fn content<'a>(
-    path: &Path,
-    bytes: &'a [u8],
-    kind: u8,
-    set: &ParameterSet,
-) -> Result<&'a [u8], EncryptedError> {
-    let remedy = "remove it to have new keys made";
-    if !bytes.starts_with(MAGIC) {
-        return Err(wrong(path, &format!("this is no key file\nhint: {remedy}")));
-    }
-    let Some((body, digest)) = bytes.split_last_chunk::<DIGEST>() else {
-        return Err(wrong(
-            path,
-            &format!("the key file is cut short\nhint: {remedy}"),
-        ));
-    };
-    if blake3::hash(body).as_bytes() != digest {
-        return Err(wrong(
-            path,
-            &format!(
-                "the key file's BLAKE3 digest is wrong: it was damaged or cut short\nhint: {remedy}"
-            ),
-        ));
-    }
-    body.strip_prefix(head(kind, set).as_slice())
-        .ok_or_else(|| {
-            wrong(
-                path,
-                &format!(
-                    "the key is of another kind, version or parameter set than {}\nhint: {remedy}",
-                    set.name
-                ),
-            )
-        })
-}
-
 pub(super) fn client_bytes(key: &ClientKey) -> Vec<u8> {
-    let mut bytes = head(CLIENT, key.set);
+    let mut bytes = CLIENT.head(key.set);
     // Room for all of it from the start: no copy of a secret stays behind in freed memory.
     bytes.reserve_exact(key.set.lwe_dimension + key.set.long_dimension() + DIGEST);
     bytes.extend(key.short.as_ref().iter().map(|bit| *bit as u8));
@@ -209,7 +200,7 @@ fn client_from(
     bytes: &[u8],
     set: &'static ParameterSet,
 ) -> Result<ClientKey, EncryptedError> {
-    let bits = content(path, bytes, CLIENT, set)?;
+    let bits = CLIENT.content(path, bytes, set)?;
     let wanted = set.lwe_dimension + set.long_dimension();
     if bits.len() != wanted || bits.iter().any(|bit| *bit > 1) {
         return Err(wrong(path, "the secret is not one of this parameter set"));
@@ -224,7 +215,7 @@ fn client_from(
 }
 
 fn server_bytes(key: &SeededServerKey, pair: &[u8; DIGEST]) -> Vec<u8> {
-    let mut bytes = head(SERVER, key.set);
+    let mut bytes = SERVER.head(key.set);
     bytes.extend(pair);
     bytes.extend(key.seeds.iter().flat_map(|seed| seed.to_le_bytes()));
     let words = key.bootstrap.as_ref().iter().chain(key.switch.as_ref());
@@ -236,14 +227,14 @@ fn server_from(
     path: &Path,
     bytes: &[u8],
     set: &'static ParameterSet,
-    pair: &[u8; DIGEST],
+    pair: Option<&[u8; DIGEST]>,
 ) -> Result<SeededServerKey, EncryptedError> {
-    let rest = content(path, bytes, SERVER, set)?;
+    let rest = SERVER.content(path, bytes, set)?;
     let typed = Typed::from(set);
     let (of, rest) = rest
         .split_at_checked(DIGEST)
         .ok_or_else(|| wrong(path, "the evaluation keys are cut short"))?;
-    if of != pair {
+    if pair.is_some_and(|pair| of != pair) {
         return Err(wrong(
             path,
             "these evaluation keys belong to another secret key\nhint: remove them to have new ones made",

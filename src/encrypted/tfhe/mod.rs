@@ -9,16 +9,21 @@ mod bootstrap;
 mod client;
 mod key_file;
 mod keys;
+mod package;
 mod parameters;
+mod sealed;
 mod server;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 pub use bootstrap::measure_bootstrap;
 pub use client::{Client, Reply, Upload};
-pub use key_file::KeyFolder;
+pub use key_file::{KeyFolder, read_client_key, read_server_key, write_new_keys};
 pub use keys::{ClientKey, ServerKey};
+pub use package::{ClientPackage, ServerPackage, export};
 pub use server::Server;
+pub use wire::{MAX_IMAGES, read_replies, read_uploads, reply_bytes, upload_bytes};
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -34,7 +39,7 @@ use crate::spec::BackendName;
 pub struct Bootstrapped;
 
 /// Images that are evaluated side by side: enough that no core waits for the last neurons of one.
-const TOGETHER: usize = 4;
+pub const TOGETHER: usize = 4;
 
 impl Backend for Bootstrapped {
     fn name(&self) -> BackendName {
@@ -79,7 +84,7 @@ fn evaluate(
         "keys {}",
         if made { "generated" } else { "read" }
     );
-    let client = Client::new(client_key, circuit);
+    let client = Client::new(client_key, ClientPackage::new(circuit, set))?;
     let server = Server::new(server_key, circuit.clone())?;
     let bootstrap_s = measure_bootstrap(set)?;
 
@@ -111,7 +116,7 @@ fn evaluate(
 
         let begun = Instant::now();
         for reply in &replies {
-            logits.extend(circuit.real_logits(&client.decrypt(reply)?));
+            logits.extend(client.logits(reply)?);
         }
         decrypt += begun.elapsed();
         first += count;
