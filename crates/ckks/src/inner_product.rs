@@ -1,19 +1,25 @@
-//! The inner product of key switching: digits times keys, summed, reduced once.
+//! The inner products of key switching: digits times both halves of the key, summed, reduced once.
 
 use crate::isa::{Isa, Kind};
 use crate::modulus::Modulus;
 use crate::pointwise;
 
-/// `out = sum_j x_j * y_j`, residue by residue. All slices have the length of `out`.
-pub(crate) fn inner_product(isa: Isa, p: Modulus, terms: &[(&[u64], &[u64])], out: &mut [u64]) {
+/// One digit and what it is multiplied with.
+pub(crate) type Term<'a> = (&'a [u64], [&'a [u64]; 2]);
+
+/// `out[k] = sum_j x_j * y_j[k]`, residue by residue: every digit is read once for both. All slices
+/// have the same length.
+pub(crate) fn inner_products(isa: Isa, p: Modulus, terms: &[Term<'_>], out: [&mut [u64]; 2]) {
     match isa.kind() {
         // SAFETY: an `Isa` exists only where its features were detected.
         #[cfg(target_arch = "x86_64")]
-        Kind::Avx512Ifma => unsafe { ifma::inner_product(p, terms, out) },
+        Kind::Avx512Ifma => unsafe { ifma::inner_products(p, terms, out) },
         _ => {
-            out.fill(0);
-            for (x, y) in terms {
-                pointwise::multiply_accumulate(isa, p, out, x, y);
+            for (k, out) in out.into_iter().enumerate() {
+                out.fill(0);
+                for (x, y) in terms {
+                    pointwise::multiply_accumulate(isa, p, out, x, y[k]);
+                }
             }
         }
     }
@@ -23,7 +29,7 @@ pub(crate) fn inner_product(isa: Isa, p: Modulus, terms: &[(&[u64], &[u64])], ou
 mod ifma {
     use std::arch::x86_64::*;
 
-    use super::Modulus;
+    use super::{Modulus, Term};
 
     const LANES: usize = 8;
     /// Low halves of products are below 2^52, so this many of them stay below 2^58.
@@ -31,32 +37,35 @@ mod ifma {
 
     /// Sums of 104-bit products in two words, low and high 52 bits apart.
     #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-    pub fn inner_product(p: Modulus, terms: &[(&[u64], &[u64])], out: &mut [u64]) {
-        let length = out.len();
+    pub fn inner_products(p: Modulus, terms: &[Term<'_>], out: [&mut [u64]; 2]) {
+        let [first, second] = out;
+        let length = first.len();
         assert!(terms.len() <= MOST_TERMS && length.is_multiple_of(LANES));
+        assert!(second.len() == length);
         assert!(
             terms
                 .iter()
-                .all(|(x, y)| x.len() == length && y.len() == length)
+                .all(|(x, [y, z])| x.len() == length && y.len() == length && z.len() == length)
         );
         for place in (0..length).step_by(LANES) {
-            let mut low = _mm512_setzero_si512();
-            let mut high = _mm512_setzero_si512();
+            let zero = _mm512_setzero_si512();
+            let (mut low, mut high) = ([zero; 2], [zero; 2]);
             for (x, y) in terms {
                 // SAFETY: eight words from `place` on lie within slices of that length.
-                let (x, y) = unsafe {
-                    (
-                        _mm512_loadu_si512(x.as_ptr().add(place).cast()),
-                        _mm512_loadu_si512(y.as_ptr().add(place).cast()),
-                    )
-                };
-                low = _mm512_madd52lo_epu64(low, x, y);
-                high = _mm512_madd52hi_epu64(high, x, y);
+                let load =
+                    |from: &[u64]| unsafe { _mm512_loadu_si512(from.as_ptr().add(place).cast()) };
+                let x = load(x);
+                for k in 0..2 {
+                    let y = load(y[k]);
+                    low[k] = _mm512_madd52lo_epu64(low[k], x, y);
+                    high[k] = _mm512_madd52hi_epu64(high[k], x, y);
+                }
             }
-            // SAFETY: as above.
-            unsafe {
-                _mm512_storeu_si512(out.as_mut_ptr().add(place).cast(), reduce(p, low, high))
-            };
+            for (k, out) in [&mut *first, &mut *second].into_iter().enumerate() {
+                let sum = reduce(p, low[k], high[k]);
+                // SAFETY: as above.
+                unsafe { _mm512_storeu_si512(out.as_mut_ptr().add(place).cast(), sum) };
+            }
         }
     }
 
@@ -107,22 +116,24 @@ mod tests {
                             })
                             .collect()
                     };
-                    let pairs: Vec<[Vec<u64>; 2]> = (0..count)
-                        .map(|j| [residues(2 * j), residues(2 * j + 1)])
+                    let triples: Vec<[Vec<u64>; 3]> = (0..count)
+                        .map(|j| [3 * j, 3 * j + 1, 3 * j + 2].map(residues))
                         .collect();
-                    let terms: Vec<(&[u64], &[u64])> =
-                        pairs.iter().map(|[x, y]| (&x[..], &y[..])).collect();
-                    let expected: Vec<u64> = (0..64)
-                        .map(|i| {
-                            let product =
-                                |[x, y]: &[Vec<u64>; 2]| i128::from(x[i]) * i128::from(y[i]);
-                            p.reduce_wide(pairs.iter().map(product).sum())
-                        })
+                    let terms: Vec<Term<'_>> = triples
+                        .iter()
+                        .map(|[x, y, z]| (&x[..], [&y[..], &z[..]]))
                         .collect();
+                    let expected = [1, 2].map(|k| -> Vec<u64> {
+                        let product = |triple: &[Vec<u64>; 3], i: usize| {
+                            i128::from(triple[0][i]) * i128::from(triple[k][i])
+                        };
+                        let sum = |i| triples.iter().map(|triple| product(triple, i)).sum();
+                        (0..64).map(|i| p.reduce_wide(sum(i))).collect()
+                    });
                     for isa in Isa::available() {
-                        let mut out = vec![u64::MAX; 64];
-                        inner_product(isa, p, &terms, &mut out);
-                        assert_eq!(out, expected, "{isa:?}, {count} terms");
+                        let (mut first, mut second) = (vec![u64::MAX; 64], vec![u64::MAX; 64]);
+                        inner_products(isa, p, &terms, [&mut first, &mut second]);
+                        assert_eq!([first, second], expected, "{isa:?}, {count} terms");
                     }
                 }
             }

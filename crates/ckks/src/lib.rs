@@ -18,10 +18,12 @@
 //! The scheme is secure against passive adversaries who see no decryptions; see
 //! [`SecretKey::decrypt`].
 
+mod aligned;
 mod chacha;
 mod encoding;
 mod error;
 mod evaluator;
+mod fold;
 mod inner_product;
 mod isa;
 mod keys;

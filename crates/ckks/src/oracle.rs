@@ -139,7 +139,7 @@ fn whole(set: &CiphertextSet, feature: usize) -> Vec<Vec<u128>> {
             .map(|limb| {
                 let mut values = vec![0; degree];
                 set.residues.gather(limb, component, feature, &mut values);
-                parameters.transform(limb).inverse(&mut values, &mut vec![]);
+                parameters.transform(limb).inverse(&mut values);
                 values
             })
             .collect();

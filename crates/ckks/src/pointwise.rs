@@ -109,21 +109,6 @@ per_isa! {
         }
     }
 
-    /// `out_i = x_i * own_i + x_(N-i) * other_i` for i > 0, and `out_0 = x_0 * own_0`.
-    fn twist(p: Modulus, out: &mut [u64], x: &[u64], own: &[u64], other: &[u64]) {
-        let (Some((out_0, out)), Some((&x_0, x))) = (out.split_first_mut(), x.split_first()) else {
-            return;
-        };
-        let (Some((&own_0, own)), Some((_, other))) = (own.split_first(), other.split_first()) else {
-            return;
-        };
-        *out_0 = p.multiply(x_0, own_0);
-        let pairs = x.iter().zip(x.iter().rev());
-        for (((out, (&x, &opposite)), &own), &other) in out.iter_mut().zip(pairs).zip(own).zip(other) {
-            *out = p.add(p.multiply(x, own), p.multiply(opposite, other));
-        }
-    }
-
     /// The components of `(c_0 + c_1 s + ...)^2`, `[component][feature]` blocks each.
     fn tensor_square(p: Modulus, components: usize, input: &[Block], out: &mut [Block]) {
         let features = input.len() / components;
@@ -325,11 +310,6 @@ mod tests {
                 assert_eq!(b, each(&|i| m(x[i], z[i])));
                 assert_eq!(a, each(&|i| (m(x[i], w[i]) + m(y[i], z[i])) % prime));
                 assert_eq!(out, each(&|i| m(y[i], w[i])));
-
-                let mut out = vec![0; 203];
-                twist(isa, p, &mut out, &x, &y, &z);
-                let opposite = |i: usize| if i == 0 { 0 } else { m(x[203 - i], z[i]) };
-                assert_eq!(out, each(&|i| (m(x[i], y[i]) + opposite(i)) % prime));
 
                 let mut digits = cy.clone();
                 garner(isa, p, &mut digits, &cz, f);

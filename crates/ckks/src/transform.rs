@@ -16,25 +16,17 @@ use std::fmt;
 use tfhe_ntt::prime64::Plan;
 
 use crate::error::{Error, Result};
+use crate::fold::Fold;
 use crate::isa::Isa;
-use crate::modulus::{Modulus, power_modulo};
+use crate::modulus::Modulus;
 use crate::params::Ring;
-use crate::pointwise;
 
 /// The transform of one prime. Residues go in and come out canonical, in [0, p).
 pub(crate) struct Transform {
     plan: Plan,
     modulus: Modulus,
-    isa: Isa,
     /// Of the conjugate-invariant ring alone.
-    twist: Option<Twist>,
-}
-
-/// What coefficients i and N - i are multiplied with to give coefficient i.
-struct Twist {
-    forward: [Vec<u64>; 2],
-    /// With the 1/N of the transform's normalisation.
-    inverse: [Vec<u64>; 2],
+    fold: Option<Fold>,
 }
 
 impl Transform {
@@ -47,15 +39,15 @@ impl Transform {
         };
         let no_roots = || fault("there are no roots of unity");
         let plan = Plan::try_new(degree, modulus.value()).ok_or_else(no_roots)?;
-        let twist = match ring {
+        let new = || Fold::new(Isa::detect(), degree, modulus);
+        let fold = match ring {
             Ring::Standard => None,
-            Ring::ConjugateInvariant => Some(Twist::new(degree, modulus).ok_or_else(no_roots)?),
+            Ring::ConjugateInvariant => Some(new().ok_or_else(no_roots)?),
         };
         let transform = Self {
             plan,
             modulus,
-            isa: Isa::detect(),
-            twist,
+            fold,
         };
         transform.check().map_err(fault)?;
         Ok(transform)
@@ -66,28 +58,20 @@ impl Transform {
         self.modulus
     }
 
-    /// Coefficients to values, in place. `fold` is scratch space.
-    pub fn forward(&self, polynomial: &mut [u64], fold: &mut Vec<u64>) {
-        if let Some(twist) = &self.twist {
-            fold.clear();
-            fold.extend_from_slice(polynomial);
-            let [own, other] = &twist.forward;
-            pointwise::twist(self.isa, self.modulus, polynomial, fold, own, other);
+    /// Coefficients to values, in place.
+    pub fn forward(&self, polynomial: &mut [u64]) {
+        if let Some(fold) = &self.fold {
+            fold.forward(polynomial);
         }
         self.plan.fwd(polynomial);
     }
 
-    /// Values to coefficients, in place. `fold` is scratch space.
-    pub fn inverse(&self, values: &mut [u64], fold: &mut Vec<u64>) {
+    /// Values to coefficients, in place.
+    pub fn inverse(&self, values: &mut [u64]) {
         self.plan.inv(values);
-        match &self.twist {
+        match &self.fold {
             None => self.plan.normalize(values),
-            Some(twist) => {
-                fold.clear();
-                fold.extend_from_slice(values);
-                let [own, other] = &twist.inverse;
-                pointwise::twist(self.isa, self.modulus, values, fold, own, other);
-            }
+            Some(fold) => fold.inverse(values),
         }
     }
 
@@ -106,23 +90,22 @@ impl Transform {
                 _ => i.wrapping_mul(0x9E37_79B9_7F4A_7C15) % p.value(),
             })
             .collect();
-        let mut fold = Vec::new();
         let mut round_trip = original.clone();
-        self.forward(&mut round_trip, &mut fold);
-        self.inverse(&mut round_trip, &mut fold);
+        self.forward(&mut round_trip);
+        self.inverse(&mut round_trip);
         if original != round_trip {
             return Err("its inverse does not undo it");
         }
         // in the standard ring X X^(N-1) = -1; in the other, with b_i = X^i + X^-i, b_1 b_(N-1) =
         // b_(N-2) because b_N is zero
-        let mut values = |place: usize| {
+        let values = |place: usize| {
             let mut basis = vec![0; size];
             basis[place] = 1;
-            self.forward(&mut basis, &mut fold);
+            self.forward(&mut basis);
             basis
         };
         let (first, last) = (values(1), values(size - 1));
-        let expected = match self.twist {
+        let expected = match self.fold {
             None => vec![p.value() - 1; size],
             Some(_) => values(size - 2),
         };
@@ -131,43 +114,6 @@ impl Transform {
             return Err("its values do not multiply as the ring does");
         }
         Ok(())
-    }
-}
-
-impl Twist {
-    /// The factors, if there is a root of unity of order 4N.
-    fn new(degree: usize, p: Modulus) -> Option<Self> {
-        let order = 4 * degree as u64;
-        if p.value() % order != 1 {
-            return None;
-        }
-        // half of all candidates are no squares and give a root of the full order
-        let psi = (2..1000)
-            .map(|base| power_modulo(base, (p.value() - 1) / order, p.value()))
-            .find(|&root| power_modulo(root, order / 2, p.value()) == p.value() - 1)?;
-        let iota = power_modulo(psi, degree as u64, p.value());
-        let backwards = p.invert(psi);
-        let half = p.invert(2);
-        let normalisation = p.invert(degree as u64 % p.value());
-        let powers = |base: u64, first: u64| -> Vec<u64> {
-            std::iter::successors(Some(first), |&power| Some(p.multiply(power, base)))
-                .take(degree)
-                .collect()
-        };
-        // g_i = psi^-i (m_i - iota m_(N-i))
-        let own = powers(backwards, 1);
-        let other = powers(backwards, p.value() - iota);
-        // m_i = (psi^i g_i + iota psi^(N-i) g_(N-i)) / 2
-        let scale = p.multiply(half, normalisation);
-        let mut own_back = powers(psi, scale);
-        let last = p.multiply(scale, p.multiply(iota, iota));
-        let other_back = powers(backwards, last);
-        // coefficient 0 stands alone
-        own_back[0] = normalisation;
-        Some(Self {
-            forward: [own, other],
-            inverse: [own_back, other_back],
-        })
     }
 }
 
@@ -271,11 +217,11 @@ mod tests {
             let p = transform.modulus();
             let words: Vec<u64> = words.iter().map(|w| w % p.value()).collect();
             let (a, b) = words.split_at(DEGREE);
-            let (mut x, mut y, mut fold) = (a.to_vec(), b.to_vec(), vec![]);
-            transform.forward(&mut x, &mut fold);
-            transform.forward(&mut y, &mut fold);
+            let (mut x, mut y) = (a.to_vec(), b.to_vec());
+            transform.forward(&mut x);
+            transform.forward(&mut y);
             let mut product: Vec<u64> = x.iter().zip(&y).map(|(&x, &y)| p.multiply(x, y)).collect();
-            transform.inverse(&mut product, &mut fold);
+            transform.inverse(&mut product);
             prop_assert_eq!(product, schoolbook(ring, p, a, b));
         }
     }

@@ -9,8 +9,9 @@
 
 use super::product::check_components;
 use super::{Evaluator, check_scale};
+use crate::aligned::{Aligned, Word};
 use crate::error::{Error, Result};
-use crate::inner_product::inner_product;
+use crate::inner_product::{Term, inner_products};
 use crate::keys::EvaluationKey;
 use crate::modulus::Modulus;
 use crate::pointwise;
@@ -90,26 +91,28 @@ pub(super) struct Workspace<'a> {
     key: SwitchingKey<'a>,
     level: usize,
     /// The three components of the input, `[limb]`.
-    constant: Vec<Vec<u64>>,
-    linear: Vec<Vec<u64>>,
-    quadratic: Vec<Vec<u64>>,
+    constant: Vec<Aligned<u64>>,
+    linear: Vec<Aligned<u64>>,
+    quadratic: Vec<Aligned<u64>>,
     /// The quadratic component's coefficients modulo every prime, centred: the digits.
-    digits: Vec<Vec<i64>>,
+    digits: Vec<Aligned<i64>>,
     /// The digits' values modulo one prime.
-    values: Vec<Vec<u64>>,
+    values: Vec<Aligned<u64>>,
     /// The digits times the key, modulo every prime left and the special one last.
-    switched: Vec<[Vec<u64>; 2]>,
-    buffer: Vec<u64>,
-    remainder: Vec<i64>,
-    last: Vec<i64>,
-    fold: Vec<u64>,
+    switched: Vec<[Aligned<u64>; 2]>,
+    buffer: Aligned<u64>,
+    remainder: Aligned<i64>,
+    last: Aligned<i64>,
 }
 
 impl<'a> Workspace<'a> {
     pub fn new(evaluator: &'a Evaluator, key: SwitchingKey<'a>, level: usize) -> Self {
         let degree = evaluator.parameters.ring_degree();
-        let zeros = || vec![0; degree];
-        let limbs = || vec![zeros(); level + 1];
+        // What an inner product reads side by side has neighbouring places.
+        fn zeros<T: Word>(degree: usize, place: usize) -> Aligned<T> {
+            Aligned::zeros(degree, place)
+        }
+        let limbs = || (0..=level).map(|limb| zeros(degree, limb)).collect();
         Self {
             evaluator,
             key,
@@ -117,13 +120,14 @@ impl<'a> Workspace<'a> {
             constant: limbs(),
             linear: limbs(),
             quadratic: limbs(),
-            digits: vec![vec![0; degree]; level + 1],
+            digits: (0..=level).map(|limb| zeros(degree, limb)).collect(),
             values: limbs(),
-            switched: vec![[zeros(), zeros()]; level + 2],
-            buffer: zeros(),
-            remainder: vec![0; degree],
-            last: vec![0; degree],
-            fold: Vec::new(),
+            switched: (0..level + 2)
+                .map(|limb| [limb, limb + 1].map(|place| zeros(degree, place)))
+                .collect(),
+            buffer: zeros(degree, 1),
+            remainder: zeros(degree, 2),
+            last: zeros(degree, 3),
         }
     }
 
@@ -142,7 +146,7 @@ impl<'a> Workspace<'a> {
                 [&mut self.constant[limb], &mut self.linear[limb], quadratic],
             );
             self.buffer.copy_from_slice(quadratic);
-            transform.inverse(&mut self.buffer, &mut self.fold);
+            transform.inverse(&mut self.buffer);
             pointwise::centre(*isa, p, &self.buffer, &mut self.digits[limb]);
         }
     }
@@ -177,7 +181,7 @@ impl<'a> Workspace<'a> {
                 // modulo its own prime a digit's values are at hand
                 if digit != prime {
                     pointwise::reduce(*isa, p, coefficients, values);
-                    transform.forward(values, &mut self.fold);
+                    transform.forward(values);
                 }
             }
             let values = self.values.iter().enumerate().map(|(digit, values)| {
@@ -188,11 +192,10 @@ impl<'a> Workspace<'a> {
                 }
             });
             let rows = values.zip(self.key.key.rows(prime));
-            let (with_b, with_a): (Vec<_>, Vec<_>) = rows
-                .map(|(values, row)| ((values, &row.b[..]), (values, &row.a[..])))
-                .unzip();
-            inner_product(*isa, p, &with_b, sum_b);
-            inner_product(*isa, p, &with_a, sum_a);
+            let terms: Vec<Term<'_>> = rows
+                .map(|(values, row)| (values, [&row.b[..], &row.a[..]]))
+                .collect();
+            inner_products(*isa, p, &terms, [sum_b, sum_a]);
         }
     }
 
@@ -203,7 +206,7 @@ impl<'a> Workspace<'a> {
         } = self.evaluator;
         let special = parameters.transform(self.key.special);
         let values = &mut self.switched[self.level + 1][component];
-        special.inverse(values, &mut self.fold);
+        special.inverse(values);
         pointwise::centre(*isa, special.modulus(), values, &mut self.remainder);
     }
 
@@ -217,7 +220,7 @@ impl<'a> Workspace<'a> {
             let transform = parameters.transform(limb);
             let p = transform.modulus();
             pointwise::reduce(*isa, p, &self.remainder, &mut self.buffer);
-            transform.forward(&mut self.buffer, &mut self.fold);
+            transform.forward(&mut self.buffer);
             let rest = [&self.constant[limb], &self.linear[limb]][component];
             let inverse = parameters.inverse(self.key.special, limb);
             let out = &mut self.switched[limb][component];
@@ -241,7 +244,7 @@ impl<'a> Workspace<'a> {
         let inverse = parameters.inverse(special, last);
         let values = &mut self.switched[last][component];
         pointwise::scale_add(*isa, p, values, inverse, rest(last));
-        transform.inverse(values, &mut self.fold);
+        transform.inverse(values);
         pointwise::subtract_scaled(*isa, p, values, &self.remainder, inverse);
         pointwise::centre(*isa, p, values, &mut self.last);
 
@@ -258,7 +261,7 @@ impl<'a> Workspace<'a> {
                 inverse,
                 &self.last,
             );
-            transform.forward(subtracted, &mut self.fold);
+            transform.forward(subtracted);
             let out = &mut self.switched[limb][component];
             let factor = parameters.inverse(last, limb);
             pointwise::scale_add_subtract_scale(

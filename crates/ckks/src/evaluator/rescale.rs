@@ -1,6 +1,7 @@
 //! Rescaling: division by the last prime, rounded.
 
 use super::{Evaluator, check_scale};
+use crate::aligned::Aligned;
 use crate::error::{Error, Result};
 use crate::pointwise;
 use crate::residues::FeatureMut;
@@ -40,10 +41,9 @@ impl Evaluator {
 /// One thread's buffers.
 struct Workspace<'a> {
     evaluator: &'a Evaluator,
-    values: Vec<u64>,
-    remainder: Vec<i64>,
-    polynomial: Vec<u64>,
-    fold: Vec<u64>,
+    values: Aligned<u64>,
+    remainder: Aligned<i64>,
+    polynomial: Aligned<u64>,
 }
 
 impl<'a> Workspace<'a> {
@@ -51,17 +51,16 @@ impl<'a> Workspace<'a> {
         let degree = evaluator.parameters.ring_degree();
         Self {
             evaluator,
-            values: vec![0; degree],
-            remainder: vec![0; degree],
-            polynomial: vec![0; degree],
-            fold: Vec::new(),
+            values: Aligned::zeros(degree, 0),
+            remainder: Aligned::zeros(degree, 1),
+            polynomial: Aligned::zeros(degree, 2),
         }
     }
 
     fn take_remainder(&mut self, last: usize, component: usize, polynomials: &FeatureMut<'_>) {
         let transform = self.evaluator.parameters.transform(last);
         polynomials.gather(last, component, &mut self.values);
-        transform.inverse(&mut self.values, &mut self.fold);
+        transform.inverse(&mut self.values);
         let p = transform.modulus();
         pointwise::centre(self.evaluator.isa, p, &self.values, &mut self.remainder);
     }
@@ -73,7 +72,7 @@ impl<'a> Workspace<'a> {
         let transform = parameters.transform(limb);
         let p = transform.modulus();
         pointwise::reduce(*isa, p, &self.remainder, &mut self.polynomial);
-        transform.forward(&mut self.polynomial, &mut self.fold);
+        transform.forward(&mut self.polynomial);
         let inverse = parameters.inverse(last, limb);
         target.update(limb, component, &self.polynomial, |block, remainder| {
             pointwise::subtract_scale(*isa, p, &mut block.0, remainder, inverse);

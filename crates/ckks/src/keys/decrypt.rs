@@ -47,7 +47,6 @@ struct Workspace {
     limbs: Vec<Vec<i64>>,
     phase: Vec<u64>,
     component: Vec<u64>,
-    fold: Vec<u64>,
     coefficients: Vec<f64>,
 }
 
@@ -60,7 +59,6 @@ impl Workspace {
             limbs: vec![vec![0; degree]; limbs],
             phase: vec![0; degree],
             component: vec![0; degree],
-            fold: Vec::new(),
             coefficients: vec![0.0; degree],
         }
     }
@@ -77,7 +75,7 @@ impl Workspace {
             pointwise::multiply_assign(self.isa, p, &mut self.phase, key.values(limb));
             pointwise::add_assign(self.isa, p, &mut self.phase, &self.component);
         }
-        transform.inverse(&mut self.phase, &mut self.fold);
+        transform.inverse(&mut self.phase);
         pointwise::centre(self.isa, p, &self.phase, &mut self.limbs[limb]);
     }
 

@@ -1,6 +1,6 @@
 //! Encryption under the secret key.
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::SecretKey;
 use crate::encoding::Encoder;
@@ -104,7 +104,6 @@ struct Workspace<'a> {
     message: Zeroizing<Vec<i64>>,
     residues: Vec<u64>,
     mask: Vec<u64>,
-    fold: Vec<u64>,
 }
 
 impl<'a> Workspace<'a> {
@@ -118,7 +117,6 @@ impl<'a> Workspace<'a> {
             message: Zeroizing::new(vec![0; degree]),
             residues: vec![0; degree],
             mask: vec![0; degree],
-            fold: Vec::new(),
         }
     }
 
@@ -135,7 +133,7 @@ impl<'a> Workspace<'a> {
         let p = parameters.modulus(prime);
         pointwise::reduce(self.isa, p, &self.message, &mut self.residues);
         let transform = parameters.transform(prime);
-        transform.forward(&mut self.residues, &mut self.fold);
+        transform.forward(&mut self.residues);
         pointwise::scale_assign(self.isa, p, &mut self.mask, p.value() - 1);
         let secret = self.key.values(prime);
         pointwise::multiply_accumulate(self.isa, p, &mut self.residues, &self.mask, secret);
@@ -143,7 +141,5 @@ impl<'a> Workspace<'a> {
 }
 
 impl Drop for Workspace<'_> {
-    fn drop(&mut self) {
-        self.fold.zeroize();
-    }
+    fn drop(&mut self) {}
 }

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use zeroize::Zeroizing;
 
 use super::SecretKey;
+use crate::aligned::Aligned;
 use crate::error::Result;
 use crate::isa::Isa;
 use crate::params::Parameters;
@@ -30,8 +31,18 @@ pub struct EvaluationKey {
 /// The two polynomials of one digit modulo one prime, in the evaluation domain.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct KeyRow {
-    pub b: Vec<u64>,
-    pub a: Vec<u64>,
+    pub b: Aligned<u64>,
+    pub a: Aligned<u64>,
+}
+
+impl KeyRow {
+    /// Each digit's polynomials at places of their own: those of a prime are read side by side.
+    fn new(b: &[u64], a: &[u64], digit: usize) -> Self {
+        Self {
+            b: Aligned::of(b, 2 * digit),
+            a: Aligned::of(a, 2 * digit + 1),
+        }
+    }
 }
 
 impl EvaluationKey {
@@ -53,7 +64,6 @@ impl EvaluationKey {
                 error
             })
             .collect();
-        let mut fold = Zeroizing::new(Vec::with_capacity(2 * degree));
         let mut factor = Zeroizing::new(vec![0; degree]);
         let mut rows = Vec::with_capacity(special + 1);
         for prime in 0..=special {
@@ -64,7 +74,7 @@ impl EvaluationKey {
                 let a = mask(parameters, &seed, digit, prime);
                 let mut b = vec![0; degree];
                 pointwise::reduce(isa, p, error, &mut b);
-                parameters.transform(prime).forward(&mut b, &mut fold);
+                parameters.transform(prime).forward(&mut b);
                 // b = e - a s, and P s^2 more for the digit of this prime: b = e + (P s - a) s
                 pointwise::scale_into(isa, p, &mut factor, &a, p.value() - 1);
                 if digit == prime {
@@ -74,7 +84,7 @@ impl EvaluationKey {
                     pointwise::add_assign(isa, p, &mut factor, &lifted);
                 }
                 pointwise::multiply_accumulate(isa, p, &mut b, &factor, secret);
-                digits.push(KeyRow { b, a });
+                digits.push(KeyRow::new(&b, &a, digit));
             }
             rows.push(digits);
         }
@@ -135,9 +145,9 @@ impl EvaluationKey {
             for digit in 0..special {
                 let mut blocks = vec![Block::ZERO; degree / BLOCK];
                 object.blocks(parameters.modulus(prime), &mut blocks)?;
-                let b = blocks.iter().flat_map(|block| block.0).collect();
+                let b: Vec<u64> = blocks.iter().flat_map(|block| block.0).collect();
                 let a = mask(parameters, &seed, digit, prime);
-                digits.push(KeyRow { b, a });
+                digits.push(KeyRow::new(&b, &a, digit));
             }
             rows.push(digits);
         }

@@ -34,13 +34,12 @@ impl SecretKey {
 
     fn from_coefficients(parameters: &Parameters, coefficients: Zeroizing<Vec<i8>>) -> Self {
         let count = parameters.primes().len() + usize::from(parameters.special_prime().is_some());
-        let mut fold = Zeroizing::new(Vec::with_capacity(2 * coefficients.len()));
         let values = (0..count)
             .map(|prime| {
                 let p = parameters.modulus(prime);
                 let residues = coefficients.iter().map(|&s| p.reduce(s.into()));
                 let mut values = Zeroizing::new(residues.collect::<Vec<u64>>());
-                parameters.transform(prime).forward(&mut values, &mut fold);
+                parameters.transform(prime).forward(&mut values);
                 values
             })
             .collect();
