@@ -18,7 +18,7 @@ use ckks::{
 
 const FILE: &str = "costs.json";
 /// Raised when what is measured, or how, changes.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 /// How far a cost may be from the fixed table's, either way, before it is taken for a disturbed measurement: on the instruction set of the
 /// fixed table, and on narrower ones, whose multiply-accumulates take up to fifteen times as long.
 const REACH: (f64, f64) = (5.0, 40.0);
@@ -99,7 +99,7 @@ impl CostTable {
         right.then_some(cached.table)
     }
 
-    /// Times the engine's inner loops on one core.
+    /// Times the engine's inner loops, on one core but for what waits for memory that all cores share.
     ///
     /// # Errors
     /// The engine's, or [`CircuitError::Threads`].
@@ -206,33 +206,30 @@ fn typical<T, O>(
 }
 
 fn measure() -> Result<CostTable, CircuitError> {
-    let parameters = Parameters::new(ParametersLiteral {
-        ring: Ring::Standard,
-        log_n: 13,
-        prime_bits: vec![TIMED_BITS[0], TIMED_BITS[1], 42],
-        special_bits: Some(50),
-    })?;
-    let secret = SecretKey::generate(&parameters)?;
-    let key = Arc::new(EvaluationKey::generate(&secret)?);
-    let bench = Bench {
-        machine: Evaluator::new(parameters.clone(), Some(key))?,
-        parameters,
-        secret,
-    };
+    let bench = Bench::new(13, vec![TIMED_BITS[0], TIMED_BITS[1], 42])?;
     let mut table = CostTable::default();
     bench.uploads(&mut table)?;
     bench.products(&mut table)?;
-    let convolution = |out: usize| {
+    (table.switch, table.switch_far) = (1.0, 1.0);
+    let near = bench.switch(&table, FEATURES)?;
+    let deep = Bench::new(14, [vec![TIMED_BITS[0]], vec![45; 6]].concat())?;
+    // The last caches and the memory behind them are shared, and so is what they give.
+    let pool = rayon::ThreadPoolBuilder::new().build();
+    let pool = pool.map_err(|source| CircuitError::Threads { source })?;
+    let far = pool.install(|| deep.switch(&table, FEATURES / 2))?;
+    let far = far * pool.current_num_threads() as f64;
+    (table.switch, table.switch_far) = (near, far);
+    let convolution = |out: usize, largest| {
         let shape = Convolution {
-            in_channels: 2,
+            in_channels: 8,
             out_channels: out,
-            kernel: 5,
+            kernel: 3,
             stride: 1,
-            padding: 2,
+            padding: 1,
             height: 10,
             width: 10,
         };
-        LinearMap::convolution(&shape, weights(out * 50, 255))
+        LinearMap::convolution(&shape, weights(out * 72, largest))
     };
     let dense = |out, largest| LinearMap::dense(200, out, weights(out * 200, largest));
     let few = dense(16, 255).map_err(ckks::Error::from)?;
@@ -240,9 +237,11 @@ fn measure() -> Result<CostTable, CircuitError> {
     let light = dense(80, 15).map_err(ckks::Error::from)?;
     (table.dense_mac, table.dense_gather) = bench.linear(&few, &many, table.dense_gather)?;
     table.small_weights = (bench.time(&light)?[0] / bench.time(&many)?[0]).clamp(0.2, 1.0);
-    let few = convolution(4).map_err(ckks::Error::from)?;
-    let many = convolution(16).map_err(ckks::Error::from)?;
+    let few = convolution(4, 255).map_err(ckks::Error::from)?;
+    let many = convolution(16, 255).map_err(ckks::Error::from)?;
+    let light = convolution(16, 15).map_err(ckks::Error::from)?;
     (table.conv_mac, table.conv_gather) = bench.linear(&few, &many, table.conv_gather)?;
+    table.conv_small_weights = (bench.time(&light)?[0] / bench.time(&many)?[0]).clamp(0.2, 1.0);
     let pool = LinearMap::sum_pool(&SumPool {
         channels: 2,
         window: 2,
@@ -274,6 +273,22 @@ struct Bench {
 }
 
 impl Bench {
+    fn new(log_n: u32, prime_bits: Vec<u32>) -> Result<Self, CircuitError> {
+        let parameters = Parameters::new(ParametersLiteral {
+            ring: Ring::Standard,
+            log_n,
+            prime_bits,
+            special_bits: Some(50),
+        })?;
+        let secret = SecretKey::generate(&parameters)?;
+        let key = Arc::new(EvaluationKey::generate(&secret)?);
+        Ok(Self {
+            machine: Evaluator::new(parameters.clone(), Some(key))?,
+            parameters,
+            secret,
+        })
+    }
+
     fn seeded(&self, features: usize) -> Result<SeededSet, CircuitError> {
         let values: Vec<f64> = (0..features)
             .map(|at| at as f64 / features as f64)
@@ -319,7 +334,6 @@ impl Bench {
             FusedStep::TensorSquare,
         )?;
         table.product = tensor / (3.0 * residues);
-        let squared = self.machine.tensor_square(&set)?;
         let rescale = typical(|| set.clone(), |copy| self.machine.rescale(copy))?;
         let limbs = self.parameters.primes().len();
         let degree = self.parameters.ring_degree() as u64;
@@ -328,11 +342,15 @@ impl Bench {
         let passes = 2.0 * residues * table.step;
         // A transform is never free, whatever disturbed the other measurement.
         table.butterfly = (rescale - passes).max(0.3 * rescale) / transforms;
-        let switch = typical(|| squared.clone(), |copy| self.machine.relinearize(copy))?;
-        table.switch = 1.0;
-        let predicted = CostModel::new(&self.parameters, table).relinearize(FEATURES, limbs);
-        table.switch = switch / predicted;
         Ok(())
+    }
+
+    /// What switching keys takes, in what `table` says of it.
+    fn switch(&self, table: &CostTable, features: usize) -> Result<f64, CircuitError> {
+        let squared = self.machine.tensor_square(&self.set(features)?)?;
+        let switch = typical(|| squared.clone(), |copy| self.machine.relinearize(copy))?;
+        let limbs = self.parameters.primes().len();
+        Ok(switch / CostModel::new(&self.parameters, table).relinearize(features, limbs))
     }
 
     /// Nanoseconds of a step on what `spread` makes of a small set: that lies in the cache, as between the layers of a circuit.

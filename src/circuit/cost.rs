@@ -13,7 +13,7 @@ const BYTES_PER_RESIDUE: u64 = 8;
 
 /// Nanoseconds of one core for the inner loops of the engine, a residue each.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct CostTable {
     /// A multiply-accumulate with a small weight in a dense layer, modulo a prime of 50 bits and of 30 bits.
     pub dense_mac: [f64; 2],
@@ -21,6 +21,8 @@ pub struct CostTable {
     pub small_weights: f64,
     /// A multiply-accumulate in a convolution, modulo primes of those sizes.
     pub conv_mac: [f64; 2],
+    /// What of it remains where all weights of a convolution fit eight signed bits.
+    pub conv_small_weights: f64,
     /// The same channel by channel, as in pooling.
     pub pool_mac: f64,
     /// Bringing an input of a dense layer from the cache into place, once for all its outputs.
@@ -37,32 +39,37 @@ pub struct CostTable {
     pub mask: f64,
     /// Reading from the wire.
     pub read: f64,
-    /// Switching keys, in what its transforms, products and passes take by the figures above.
+    /// Switching keys, in what its transforms, products and passes take by the figures above, with a key that nearly fits a core's own
+    /// cache ([`KEY_BYTES`]).
     pub switch: f64,
+    /// The same with a key that fits no cache.
+    pub switch_far: f64,
 }
 
 impl Default for CostTable {
     /// Of one machine: a virtual one with two cores of an AMD EPYC (Zen 5) and AVX-512.
     fn default() -> Self {
         Self {
-            dense_mac: [0.0325, 0.0165],
-            small_weights: 0.5,
-            conv_mac: [0.045, 0.025],
-            pool_mac: 0.145,
-            dense_gather: 0.135,
-            conv_gather: 0.02,
-            butterfly: 0.2,
-            product: 0.136,
-            step: 0.4,
-            mask: 2.57,
-            read: 1.46,
-            switch: 0.84,
+            dense_mac: [0.032, 0.0155],
+            small_weights: 0.51,
+            conv_mac: [0.037, 0.0195],
+            conv_small_weights: 0.73,
+            pool_mac: 0.14,
+            dense_gather: 0.136,
+            conv_gather: 0.022,
+            butterfly: 0.19,
+            product: 0.133,
+            step: 0.43,
+            mask: 2.55,
+            read: 1.4,
+            switch: 0.76,
+            switch_far: 1.05,
         }
     }
 }
 
 /// The number of costs.
-const COSTS: usize = 14;
+const COSTS: usize = 16;
 
 impl CostTable {
     /// Their names.
@@ -72,6 +79,7 @@ impl CostTable {
         "small_weights",
         "conv_mac, 50 bits",
         "conv_mac, 30 bits",
+        "conv_small_weights",
         "pool_mac",
         "dense_gather",
         "conv_gather",
@@ -81,6 +89,7 @@ impl CostTable {
         "mask",
         "read",
         "switch",
+        "switch_far",
     ];
 
     /// All of them.
@@ -98,6 +107,7 @@ impl CostTable {
             &mut self.small_weights,
             conv_wide,
             conv_narrow,
+            &mut self.conv_small_weights,
             &mut self.pool_mac,
             &mut self.dense_gather,
             &mut self.conv_gather,
@@ -107,6 +117,7 @@ impl CostTable {
             &mut self.mask,
             &mut self.read,
             &mut self.switch,
+            &mut self.switch_far,
         ]
     }
 }
@@ -162,14 +173,14 @@ impl CostModel {
         let rest = map.pool_macs * table.pool_mac
             + map.dense_gathers * table.dense_gather
             + map.conv_gathers * table.conv_gather;
-        let small = if map.largest <= SMALL_WEIGHT {
-            table.small_weights
+        let [dense_small, conv_small] = if map.largest <= SMALL_WEIGHT {
+            [table.small_weights, table.conv_small_weights]
         } else {
-            1.0
+            [1.0; 2]
         };
         let limb = |bits: &f64| {
-            map.dense_macs * small * between(table.dense_mac, *bits)
-                + map.conv_macs * between(table.conv_mac, *bits)
+            map.dense_macs * dense_small * between(table.dense_mac, *bits)
+                + map.conv_macs * conv_small * between(table.conv_mac, *bits)
                 + rest
         };
         let nanoseconds: f64 = self.bits.iter().take(limbs).map(limb).sum();
@@ -211,7 +222,12 @@ impl CostModel {
         let transforms = self.transforms((l + 1.0) * (l + 2.0));
         let products = 2.0 * l * (l + 1.0) * self.table.product;
         let steps = (l * (l + 1.0) + 4.0 * l) * self.table.step;
-        features as f64 * (transforms + self.residues(1) * (products + steps)) * self.table.switch
+        let (near, far) = (self.table.switch, self.table.switch_far);
+        let key = 2.0 * l * (l + 1.0) * (self.degree * BYTES_PER_RESIDUE) as f64;
+        let [least, most] = KEY_BYTES.map(f64::log2);
+        let share = ((key.log2() - least) / (most - least)).clamp(0.0, 1.0);
+        let switch = near + share * (far - near);
+        features as f64 * (transforms + self.residues(1) * (products + steps)) * switch
     }
 
     /// The same with one division by the special prime and the last one: four transforms back, two forward for every prime that stays.
@@ -273,6 +289,13 @@ const BLOCK_BYTES: usize = 512;
 /// About what the caches nearer than memory's own hold without a loss.
 const NEAR_CACHES: usize = 5 << 19;
 
+/// Bytes of the evaluation keys that key switching is timed with: of three primes in a ring of 2^13, and of seven in one of 2^14.
+const KEY_BYTES: [f64; 2] = [key_bytes(3, 13), key_bytes(7, 14)];
+
+const fn key_bytes(limbs: u64, log_n: u32) -> f64 {
+    ((2 * limbs * (limbs + 1) * BYTES_PER_RESIDUE) << log_n) as f64
+}
+
 /// The largest weight of eight signed bits.
 const SMALL_WEIGHT: u16 = 127;
 
@@ -297,4 +320,4 @@ pub(super) fn butterflies(ring: Ring, degree: u64) -> f64 {
 }
 
 /// See [`butterflies`].
-const TWIST: f64 = 2.5;
+const TWIST: f64 = 1.25;
