@@ -274,7 +274,7 @@ pub struct EncryptionSpec {
     /// The least predicted precision of the logits: -log2 of the standard deviation of their noise. `None`:
     /// [`EncryptionSpec::DEFAULT_PRECISION_BITS`].
     pub precision_bits: Option<f64>,
-    /// The most memory that one batch on the server may take, GiB; `None`: most of what the machine has.
+    /// The most memory that one batch on the server may take, GiB; `None`: half of what the machine has.
     pub memory_gib: Option<f64>,
     /// Bits of a look-up's index (`tfhe` alone), 3 to 7; `None`: a search on held-out training images chooses.
     #[serde(skip_serializing_if = "Option::is_none")]
