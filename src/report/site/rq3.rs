@@ -20,6 +20,9 @@ const QUESTION: &str = "Is the network on encrypted images as accurate as the pl
 /// Fewer encrypted images than this say nothing about accuracy.
 const LEAST_IMAGES: u64 = 100;
 
+/// Runs on fewer images than the largest by this factor are left out of the answer.
+const SMALL: u64 = 10;
+
 /// The most networks that the chart has room for.
 const MAX_ROWS: usize = 18;
 
@@ -175,6 +178,14 @@ fn missing(published: &Published) -> Answer {
 }
 
 fn answer(runs: &[&RunRecord], dataset: &str, published: &Published) -> Answer {
+    // One image more or less right is a whole point of a hundred: such runs say little beside those on thousands.
+    let most = runs.iter().map(|run| encrypted_images(run)).max();
+    let runs: Vec<&RunRecord> = runs
+        .iter()
+        .copied()
+        .filter(|run| encrypted_images(run) >= most.unwrap_or(0) / SMALL)
+        .collect();
+    let runs = &runs[..];
     let changes: Vec<f64> = runs
         .iter()
         .filter_map(|run| Some(share(run, "encrypted")?.value - share(run, "polynomial")?.value))
@@ -196,7 +207,7 @@ fn answer(runs: &[&RunRecord], dataset: &str, published: &Published) -> Answer {
                 .is_none_or(|(own, plain)| (plain.low..=plain.high).contains(&own.value))
         });
         sentence = format!(
-            "{}: over {} {} on {}, the encrypted accuracy is within {} percentage points of the same network’s in f32, and at least {} of the predictions are the same",
+            "{}: over {} {} on {}, {} images each, the encrypted accuracy is within {} percentage points of the same network’s in f32, and at least {} of the predictions are the same",
             if within { "Yes" } else { "Not always" },
             runs.len(),
             if runs.len() == 1 {
@@ -205,6 +216,7 @@ fn answer(runs: &[&RunRecord], dataset: &str, published: &Published) -> Answer {
                 "networks"
             },
             dataset_name(dataset),
+            images(runs),
             format::decimals(largest * 100.0, 2),
             format::percent(worst)
         );

@@ -83,9 +83,18 @@ pub(super) fn part(site: &Site, published: &Published) -> Result<Part, ReportErr
 }
 
 fn systems(site: &Site) -> Vec<System<'_>> {
-    let timed = site.runs.iter().map(|run| &run.record).filter(|run| {
-        run.encrypted().is_some() && run.summary.timing.predictions_per_hour.is_some()
-    });
+    let mut timed: Vec<&RunRecord> = site
+        .runs
+        .iter()
+        .map(|run| &run.record)
+        .filter(|run| {
+            run.encrypted().is_some() && run.summary.timing.predictions_per_hour.is_some()
+        })
+        .collect();
+    // A spec of its own has a better name than a point of a study, and its time was taken for its own sake.
+    let points = site.sweeps.iter().flat_map(|sweep| &sweep.points);
+    let swept: Vec<&RunRecord> = points.filter_map(|point| site.run(point)).collect();
+    timed.sort_by_key(|run| swept.iter().any(|point| std::ptr::eq(*point, *run)));
     // How many images fill the batches does not make another system: a padded batch costs a full one.
     let groups = twins(timed, |key| key == "encryption.images");
     let mut found: Vec<System<'_>> = groups
