@@ -20,7 +20,7 @@ const QUESTION: &str = "Is the network on encrypted images as accurate as the pl
 /// Fewer encrypted images than this say nothing about accuracy.
 const LEAST_IMAGES: u64 = 100;
 
-/// Runs on fewer images than the largest by this factor are left out of the answer.
+/// Runs on fewer images than the largest by this factor are in the tables alone.
 const SMALL: u64 = 10;
 
 /// The most networks that the chart has room for.
@@ -46,7 +46,7 @@ pub(super) fn part(site: &Site, published: &Published) -> Result<Part, ReportErr
             let name = dataset_name(dataset);
             found.blocks.push(Block::Heading(format!("On {name}")));
         }
-        let shown: Vec<&RunRecord> = own.iter().copied().take(MAX_ROWS).collect();
+        let shown: Vec<&RunRecord> = comparable(&own).into_iter().take(MAX_ROWS).collect();
         let dots = chart(&shown, dataset, published);
         found.blocks.push(Block::Chart(
             dots.name.clone().into(),
@@ -54,7 +54,7 @@ pub(super) fn part(site: &Site, published: &Published) -> Result<Part, ReportErr
                 "Bars: 95 % interval (Wilson) over the encrypted images, n = {}; all dots of a row are of the same images. {}{}",
                 images(&shown),
                 if own.len() > shown.len() {
-                    format!("{} of {} networks are shown; the table has all. ", shown.len(), own.len())
+                    format!("{} of {} networks are shown, those on the most images; the table has all. ", shown.len(), own.len())
                 } else {
                     String::new()
                 },
@@ -90,6 +90,13 @@ fn networks(site: &Site) -> Vec<&RunRecord> {
         rate(b).total_cmp(&rate(a))
     });
     kept
+}
+
+/// Those on many images: one more or less right is a whole point of a hundred, which says little beside thousands.
+fn comparable<'a>(runs: &[&'a RunRecord]) -> Vec<&'a RunRecord> {
+    let most = runs.iter().map(|run| encrypted_images(run)).max();
+    let enough = |run: &&RunRecord| encrypted_images(run) >= most.unwrap_or(0) / SMALL;
+    runs.iter().copied().filter(enough).collect()
 }
 
 fn encrypted_images(run: &RunRecord) -> u64 {
@@ -178,14 +185,7 @@ fn missing(published: &Published) -> Answer {
 }
 
 fn answer(runs: &[&RunRecord], dataset: &str, published: &Published) -> Answer {
-    // One image more or less right is a whole point of a hundred: such runs say little beside those on thousands.
-    let most = runs.iter().map(|run| encrypted_images(run)).max();
-    let runs: Vec<&RunRecord> = runs
-        .iter()
-        .copied()
-        .filter(|run| encrypted_images(run) >= most.unwrap_or(0) / SMALL)
-        .collect();
-    let runs = &runs[..];
+    let runs = &comparable(runs)[..];
     let changes: Vec<f64> = runs
         .iter()
         .filter_map(|run| Some(share(run, "encrypted")?.value - share(run, "polynomial")?.value))

@@ -182,11 +182,9 @@ pub(super) fn twins<'a>(
 
 /// What tells trained networks apart: the key of the stage that trained them.
 pub(super) fn trained_network(run: &RunRecord) -> String {
-    let stage = run
-        .manifest
-        .stages
-        .iter()
-        .find(|stage| stage.name == "train");
+    let named = |name: &str| run.manifest.stages.iter().find(|stage| stage.name == name);
+    // Of an exact activation there is the network itself alone.
+    let stage = named("train").or_else(|| named("original"));
     stage.map_or_else(|| run.folder_name(), |stage| stage.key.clone())
 }
 
