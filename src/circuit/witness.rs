@@ -3,6 +3,8 @@
 //! What a product makes of noise depends on the values that it meets. The search plans for the largest value in every feature at the same
 //! time, which no image has; here real images go through the circuit in the clear, and with each the standard deviation of the noise that
 //! its own values leave. The largest over the images, with a margin for those to come, is the bound; their mean square is the precision.
+//! Squares of squares make some images far noisier than others: how far the next ones may go beyond those that were looked at is read from
+//! how the noisiest of these spread (Hill, Ann. Statist. 3, 1975).
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -16,8 +18,10 @@ use super::types::Circuit;
 use crate::data::Images;
 use ckks::{LinearMap, Machine, NoiseModel, Parameters, Ring};
 
-/// How much more noise an image may have than any of those that were looked at: half a bit.
+/// How much more noise an image may have than any of those that were looked at, at least: half a bit.
 const MARGIN: f64 = std::f64::consts::SQRT_2;
+/// The bound is for so many full batches.
+const BATCHES: f64 = 10.0;
 
 /// What is to be expected of the logits' noise, by images of the training data.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,13 +77,29 @@ pub(super) fn forecast_on(
     if each.is_empty() {
         return Ok(None);
     }
-    let largest = each.iter().map(|(bound, _)| *bound).fold(0.0, f64::max);
+    let bounds: Vec<f64> = each.iter().map(|(bound, _)| *bound).collect();
+    let largest = bounds.iter().copied().fold(0.0, f64::max);
+    let to_come = BATCHES * parameters.slots() as f64;
+    let margin = MARGIN.max(growth(bounds, to_come));
     let typical: Vec<f64> = each.into_iter().map(|(_, typical)| typical).collect();
     Ok(Some(Forecast {
         images: typical.len(),
-        error_bound: MARGIN * largest,
+        error_bound: margin * largest,
         precision_bits: -root_mean_square(&typical).log2(),
     }))
+}
+
+/// How many times the largest of `values` the largest of `count` further ones will be, if the tail of their distribution is a power law:
+/// with Hill's estimate of its exponent from the square root of their number.
+fn growth(mut values: Vec<f64>, count: f64) -> f64 {
+    values.sort_by(|a, b| b.total_cmp(a));
+    let top = (values.len() as f64).sqrt() as usize;
+    let Some(least) = values.get(top).copied().filter(|least| *least > 0.0) else {
+        return 1.0;
+    };
+    let logs = values.iter().take(top).map(|value| (value / least).ln());
+    let exponent = logs.sum::<f64>() / top.max(1) as f64;
+    (count / values.len() as f64).max(1.0).powf(exponent)
 }
 
 /// The machine of one image and the size of its noise.
@@ -311,5 +331,34 @@ impl Machine for Witness<'_> {
             values: v.values.clone(),
             noise: v.noise.clone(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::growth;
+
+    /// Quantiles of a Pareto distribution with that exponent: x = u^-exponent.
+    fn pareto(count: usize, exponent: f64) -> Vec<f64> {
+        let quantile = |at: usize| ((at as f64 + 0.5) / count as f64).powf(-exponent);
+        (0..count).map(quantile).collect()
+    }
+
+    #[test]
+    fn the_largest_of_more_grows_with_the_tail() {
+        for exponent in [0.05, 0.2, 0.5] {
+            let found = growth(pareto(2_000, exponent), 200_000.0);
+            let exact = 100_f64.powf(exponent);
+            assert!(
+                (found / exact).ln().abs() < 0.25 * exponent * 100_f64.ln(),
+                "{exponent}: {found}"
+            );
+        }
+        // None are to come, all are alike, there is nothing.
+        assert_eq!(growth(pareto(100, 0.5), 50.0), 1.0);
+        assert_eq!(growth(vec![3.0; 50], 1e6), 1.0);
+        assert_eq!(growth(vec![0.0; 50], 1e6), 1.0);
+        assert_eq!(growth(Vec::new(), 1e6), 1.0);
+        assert_eq!(growth(vec![1.0], 1e6), 1.0);
     }
 }
