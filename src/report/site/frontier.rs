@@ -67,10 +67,10 @@ pub(super) fn chart(
             x: *rate,
             y: place(system.accuracy / 100.0),
             label: Some(system.name.clone()),
-            detail: if system.per_hour.is_some() {
-                system.hardware.clone()
-            } else {
-                format!("{}, one by one", system.hardware)
+            detail: match (system.per_hour, system.hardware.as_str()) {
+                (Some(_), hardware) => hardware.to_owned(),
+                (None, "") => system.time.clone(),
+                (None, hardware) => format!("{hardware}, {}", system.time),
             },
             color: MUTED,
             bold: false,
@@ -178,7 +178,7 @@ pub(super) fn chart(
             data,
         },
         format!(
-            "Up and to the right is better. Of ours, those are named that no other of ours beats in both; n is at least {MIN_IMAGES} encrypted images, and the table below has their intervals; below 1,000 of them, all predicted as by the integer circuit, the accuracy is the circuit’s on all test images. Published figures: the table of published systems. Machines differ: nothing here compares schemes. {}",
+            "Up and to the right is better. Of ours, those are named that no other of ours beats in both; n is at least {MIN_IMAGES} encrypted images, and the table below has their intervals; below 1,000 of them, all predicted as by the integer circuit, the accuracy is the circuit’s on all test images. Published figures: the table of published systems. A time that was published without a rate is taken for one image’s. Machines differ: nothing here compares schemes. {}",
             sources(&runs)
         ),
     ))
