@@ -9,7 +9,7 @@ use ckks::{EvaluationKey, SecretKey};
 
 use super::{
     Commands, DecryptArguments, EncryptArguments, EvaluateArguments, ExportArguments,
-    KeygenArguments, failed, read, read_plan, write,
+    KeygenArguments, failed, read, read_plan, size, write,
 };
 use crate::circuit::{Circuit, Plan};
 use crate::cli::exit::Failure;
@@ -52,9 +52,9 @@ fn keygen(arguments: &KeygenArguments) -> Result<(), Failure> {
         let path = arguments.evaluation();
         write(&path, &bytes)?;
         println!(
-            "wrote {} for the server, {:.1} MB",
+            "wrote {} for the server, {}",
             path.display(),
-            bytes.len() as f64 / 1e6
+            size(bytes.len() as u64)
         );
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::{
     Commands, DecryptArguments, EncryptArguments, EvaluateArguments, ExportArguments,
-    KeygenArguments, failed, read, read_json, read_plan,
+    KeygenArguments, failed, read, read_json, read_plan, size,
 };
 use crate::circuit::CircuitError;
 use crate::circuit::lookup::{LookupCircuit, LookupPlan};
@@ -45,9 +45,9 @@ fn keygen(arguments: &KeygenArguments) -> Result<(), Failure> {
     );
     let bytes = fs::metadata(&evaluation).map_or(0, |file| file.len());
     println!(
-        "wrote {} for the server, {:.1} MB",
+        "wrote {} for the server, {}",
         evaluation.display(),
-        bytes as f64 / 1e6
+        size(bytes)
     );
     Ok(())
 }

@@ -221,9 +221,9 @@ impl EncryptArguments {
     fn finish(&self, bytes: &[u8], images: usize) -> Result<(), Failure> {
         write(&self.out, bytes)?;
         println!(
-            "wrote {}: {images} images, {:.1} MB; decrypt the reply with --count {images}",
+            "wrote {}: {images} images, {}; decrypt the reply with --count {images}",
             self.out.display(),
-            bytes.len() as f64 / 1e6
+            size(bytes.len() as u64)
         );
         Ok(())
     }
@@ -238,9 +238,9 @@ impl EvaluateArguments {
     fn finish(&self, bytes: &[u8], seconds: f64) -> Result<(), Failure> {
         write(&self.out, bytes)?;
         println!(
-            "wrote {}: {:.1} MB, evaluated in {seconds:.2} s",
+            "wrote {}: {}, evaluated in {seconds:.2} s",
             self.out.display(),
-            bytes.len() as f64 / 1e6
+            size(bytes.len() as u64)
         );
         Ok(())
     }
@@ -299,6 +299,14 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Failure> 
         let (path, what) = (path.to_path_buf(), error.to_string());
         PipelineError::Malformed { path, what }.into()
     })
+}
+
+/// `96.3 MB`, `6.3 kB`.
+fn size(bytes: u64) -> String {
+    match bytes as f64 {
+        small if small < 1e6 => format!("{:.1} kB", small / 1e3),
+        large => format!("{:.1} MB", large / 1e6),
+    }
 }
 
 fn failed(error: impl Into<EncryptedError>) -> Failure {
