@@ -1,12 +1,9 @@
 //! A [`Document`] as one self-contained HTML page: no script, nothing loaded, light and dark.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use super::Chart;
 use super::canvas::{FAMILY, REGULAR, SEMIBOLD};
 use super::document::{Answer, Block, Card, Document, Section, Table};
-use super::render::escape;
+use super::render::{escape, in_address};
 
 /// Colours on light pages, and those that the inks of charts become on dark ones.
 const LIGHT: &str = include_str!("light.css");
@@ -28,7 +25,7 @@ pub(super) fn fonts() -> String {
     let face = |(font, weight): (&[u8], u32)| {
         format!(
             "@font-face{{font-family:Inter;font-weight:{weight};src:url(data:font/otf;base64,{})format(\"opentype\")}}\n",
-            STANDARD.encode(font)
+            in_address(font)
         )
     };
     [(REGULAR, 400), (SEMIBOLD, 700)].map(face).concat()
@@ -165,7 +162,7 @@ fn data_link(chart: &Chart) -> String {
         format!(
             " <a class=\"data\" download=\"{}.csv\" href=\"data:text/csv;charset=utf-8;base64,{}\">Data (CSV)</a>",
             escape(&chart.name),
-            STANDARD.encode(data)
+            in_address(data.as_bytes())
         )
     })
 }

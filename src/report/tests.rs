@@ -236,11 +236,7 @@ fn the_page_refers_to_nothing_outside_and_runs_nothing() {
     for outside in [
         "http:", "https:", "//", "<script", "<link", "@import", "<iframe", " onload",
     ] {
-        // Base64 may hold two slashes in a row; nothing else may.
-        let found = page
-            .match_indices(outside)
-            .any(|(at, _)| !in_data(&page, at));
-        assert!(!found, "{outside}");
+        assert!(!page.contains(outside), "{outside}");
     }
     for attribute in ["src=\"", "href=\"", "url("] {
         for (at, _) in page.match_indices(attribute) {
@@ -251,15 +247,6 @@ fn the_page_refers_to_nothing_outside_and_runs_nothing() {
             );
         }
     }
-}
-
-/// Whether a position lies in the base64 of a data address.
-fn in_data(page: &str, at: usize) -> bool {
-    page[..at]
-        .rfind(|character: char| {
-            !character.is_ascii_alphanumeric() && !matches!(character, '+' | '/' | '=')
-        })
-        .is_some_and(|start| page[..start].ends_with("base64"))
 }
 
 #[test]
