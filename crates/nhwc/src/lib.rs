@@ -7,10 +7,14 @@
 //! Kernels run on the caller's rayon pool. How the work is divided depends on the shapes alone, never on the number of threads, so
 //! the same call gives the same bits on any number of them.
 
+mod activation;
 mod arithmetic;
 mod conv;
 mod entry;
+mod passes;
+mod vector;
 
+pub use activation::{Activation, Backward, Form, Forward, Moments, Norm, Outside, Peaks};
 pub use conv::{Conv, ShapeError};
 pub use entry::{Entry, Precision};
 pub use half::bf16;

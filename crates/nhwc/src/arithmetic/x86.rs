@@ -2,6 +2,7 @@
 
 use super::{LANES, Processor, ROWS, Targets, Walk};
 use crate::entry::{Entry, Precision};
+use crate::vector::narrowed;
 use std::arch::x86_64::*;
 
 /// Multiplies words and adds the products to sums.
@@ -105,31 +106,18 @@ unsafe fn store_tile<M: Multiply, T: Entry, const Z: usize>(
         for (sums, offset) in sums.iter().zip(targets.offsets) {
             for (z, sum) in sums.iter().enumerate() {
                 let columns = targets.columns.saturating_sub(z * LANES).min(LANES);
-                let mask = ((1_u32 << columns) - 1) as __mmask16;
                 let to = y.as_mut_ptr().add(*offset).wrapping_add(z * LANES);
-                match T::PRECISION {
-                    Precision::F32 => _mm512_mask_storeu_ps(to.cast(), mask, *sum),
-                    Precision::Bf16 => {
+                let mask = ((1_u32 << columns) - 1) as __mmask16;
+                match (T::PRECISION, columns == LANES) {
+                    (Precision::F32, true) => _mm512_storeu_ps(to.cast(), *sum),
+                    (Precision::F32, false) => _mm512_mask_storeu_ps(to.cast(), mask, *sum),
+                    (Precision::Bf16, true) => _mm256_storeu_si256(to.cast(), narrowed(*sum)),
+                    (Precision::Bf16, false) => {
                         _mm256_mask_storeu_epi16(to.cast(), mask, narrowed(*sum));
                     }
                 }
             }
         }
-    }
-}
-
-/// Sixteen bf16, rounded to nearest, ties to even: as `Entry::from_f32` does it.
-///
-/// # Safety
-/// The processor must have AVX-512 F.
-#[inline(always)]
-unsafe fn narrowed(sums: __m512) -> __m256i {
-    // SAFETY: the caller has AVX-512 F.
-    unsafe {
-        let bits = _mm512_castps_si512(sums);
-        let odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-        let half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
-        _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_add_epi32(bits, half), 16))
     }
 }
 
