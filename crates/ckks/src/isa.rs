@@ -1,5 +1,5 @@
 //! The instruction sets that inner loops are compiled for, chosen at run time: the widest that the
-//! machine has, or a narrower one named by the environment variable `CKKS_ISA`. (The transforms are
+//! machine has, or a narrower one named by the environment variable `CKKS_ISA`. (Without IFMA the transforms are
 //! a library's, which makes a choice of its own.)
 
 use std::sync::OnceLock;

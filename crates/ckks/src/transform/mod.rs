@@ -1,7 +1,8 @@
 //! Number-theoretic transforms of both rings.
 //!
-//! The transforms are those of `tfhe-ntt`: values of a polynomial of size N at the roots of
-//! `Y^N = -1`, in bit-reversed order.
+//! The values are those of `tfhe-ntt`: of a polynomial of size N at the roots of `Y^N = -1`, in
+//! bit-reversed order. Where the machine has IFMA they are computed by [`Butterflies`], elsewhere by
+//! the library.
 //!
 //! In the conjugate-invariant ring of rank N an element `m_0 + sum m_i (X^i + X^-i)` is a
 //! polynomial modulo `X^2N + 1` (`X^-i = -X^(2N-i)`) whose values at a point and at its inverse are
@@ -11,43 +12,71 @@
 //! `Y^N = -1`, so that one transform of size N is enough after multiplying coefficient i by
 //! `psi^-i`. The way back solves the two equations that `m_i` and `m_(N-i)` are in.
 
+#[cfg(target_arch = "x86_64")]
+mod butterflies;
+
 use std::fmt;
 
 use tfhe_ntt::prime64::Plan;
 
+#[cfg(target_arch = "x86_64")]
+use self::butterflies::Butterflies;
 use crate::error::{Error, Result};
 use crate::fold::Fold;
-use crate::isa::Isa;
+use crate::isa::{Isa, Kind};
 use crate::modulus::Modulus;
 use crate::params::Ring;
 
 /// The transform of one prime. Residues go in and come out canonical, in [0, p).
 pub(crate) struct Transform {
-    plan: Plan,
     modulus: Modulus,
-    /// Of the conjugate-invariant ring alone.
+    ring: Ring,
+    degree: usize,
+    kernel: Kernel,
+}
+
+enum Kernel {
+    Library(Library),
+    #[cfg(target_arch = "x86_64")]
+    Butterflies(Butterflies),
+}
+
+/// The transform of the library, and what the conjugate-invariant ring needs before and after.
+struct Library {
+    plan: Plan,
     fold: Option<Fold>,
 }
 
 impl Transform {
     /// Prepares the transform of ring degree `degree` and checks that it is one.
     pub fn new(ring: Ring, degree: usize, modulus: Modulus) -> Result<Self> {
+        Self::with(Isa::detect(), ring, degree, modulus)
+    }
+
+    /// As [`Transform::new`], on an instruction set.
+    fn with(isa: Isa, ring: Ring, degree: usize, modulus: Modulus) -> Result<Self> {
         let fault = |reason| Error::Transform {
             prime: modulus.value(),
             ring_degree: degree,
             reason,
         };
-        let no_roots = || fault("there are no roots of unity");
-        let plan = Plan::try_new(degree, modulus.value()).ok_or_else(no_roots)?;
-        let new = || Fold::new(Isa::detect(), degree, modulus);
-        let fold = match ring {
-            Ring::Standard => None,
-            Ring::ConjugateInvariant => Some(new().ok_or_else(no_roots)?),
+        let library = Library::new(isa, ring, degree, modulus).map_err(fault)?;
+        let kernel = match isa.kind() {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Ifma => {
+                let iota = library.fold.as_ref().map(Fold::iota);
+                match Butterflies::new(modulus, &library.points(), iota) {
+                    Some(butterflies) => Kernel::Butterflies(butterflies),
+                    None => Kernel::Library(library),
+                }
+            }
+            _ => Kernel::Library(library),
         };
         let transform = Self {
-            plan,
             modulus,
-            fold,
+            ring,
+            degree,
+            kernel,
         };
         transform.check().map_err(fault)?;
         Ok(transform)
@@ -60,28 +89,25 @@ impl Transform {
 
     /// Coefficients to values, in place.
     pub fn forward(&self, polynomial: &mut [u64]) {
-        if let Some(fold) = &self.fold {
-            fold.forward(polynomial);
+        match &self.kernel {
+            Kernel::Library(library) => library.forward(polynomial),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Butterflies(butterflies) => butterflies.forward(polynomial),
         }
-        self.plan.fwd(polynomial);
     }
 
     /// Values to coefficients, in place.
     pub fn inverse(&self, values: &mut [u64]) {
-        self.plan.inv(values);
-        match &self.fold {
-            None => self.plan.normalize(values),
-            Some(fold) => fold.inverse(values),
+        match &self.kernel {
+            Kernel::Library(library) => library.inverse(values),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Butterflies(butterflies) => butterflies.inverse(values),
         }
     }
 
     /// What has to hold for the transform to be trusted.
     fn check(&self) -> Result<(), &'static str> {
-        let (p, size) = (self.modulus, self.plan.ntt_size());
-        if self.plan.use_ifma() != ifma_detected() {
-            // the library then mixes tables and kernels of different word sizes
-            return Err("its kernels do not match the prime's size");
-        }
+        let (p, size) = (self.modulus, self.degree);
         // extremes and a fixed pseudo-random walk
         let original: Vec<u64> = (0..size as u64)
             .map(|i| match i % 5 {
@@ -105,9 +131,9 @@ impl Transform {
             basis
         };
         let (first, last) = (values(1), values(size - 1));
-        let expected = match self.fold {
-            None => vec![p.value() - 1; size],
-            Some(_) => values(size - 2),
+        let expected = match self.ring {
+            Ring::Standard => vec![p.value() - 1; size],
+            Ring::ConjugateInvariant => values(size - 2),
         };
         let products = first.iter().zip(&last).map(|(&a, &b)| p.multiply(a, b));
         if !products.eq(expected) {
@@ -117,11 +143,51 @@ impl Transform {
     }
 }
 
+impl Library {
+    fn new(isa: Isa, ring: Ring, degree: usize, p: Modulus) -> Result<Self, &'static str> {
+        let no_roots = "there are no roots of unity";
+        let plan = Plan::try_new(degree, p.value()).ok_or(no_roots)?;
+        if plan.use_ifma() != ifma_detected() {
+            // the library then mixes tables and kernels of different word sizes
+            return Err("its kernels do not match the prime's size");
+        }
+        let fold = match ring {
+            Ring::Standard => None,
+            Ring::ConjugateInvariant => Some(Fold::new(isa, degree, p).ok_or(no_roots)?),
+        };
+        Ok(Self { plan, fold })
+    }
+
+    fn forward(&self, polynomial: &mut [u64]) {
+        if let Some(fold) = &self.fold {
+            fold.forward(polynomial);
+        }
+        self.plan.fwd(polynomial);
+    }
+
+    fn inverse(&self, values: &mut [u64]) {
+        self.plan.inv(values);
+        match &self.fold {
+            None => self.plan.normalize(values),
+            Some(fold) => fold.inverse(values),
+        }
+    }
+
+    /// Where polynomials `sum h_i X^i` are evaluated, `h_i` what [`Fold`] says.
+    #[cfg(target_arch = "x86_64")]
+    fn points(&self) -> Vec<u64> {
+        let mut points = vec![0; self.plan.ntt_size()];
+        points[1] = self.fold.as_ref().map_or(1, Fold::twist);
+        self.plan.fwd(&mut points);
+        points
+    }
+}
+
 impl fmt::Debug for Transform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transform")
             .field("prime", &self.modulus.value())
-            .field("size", &self.plan.ntt_size())
+            .field("size", &self.degree)
             .finish_non_exhaustive()
     }
 }
@@ -152,6 +218,8 @@ fn ifma_detected() -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::time::Instant;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -162,6 +230,43 @@ mod tests {
     fn transform(ring: Ring, bits: u32) -> Transform {
         let prime = primes_below(bits, 4 * DEGREE as u64).next().unwrap();
         Transform::new(ring, DEGREE, Modulus::new(prime)).unwrap()
+    }
+
+    /// Every size, primes on both sides of every bound, and residues as large as they can be.
+    #[test]
+    fn every_instruction_set_gives_the_same_bits() {
+        for ring in [Ring::Standard, Ring::ConjugateInvariant] {
+            for (log_n, bits) in (6..=16).flat_map(|n| [50, 46, 45, 44, 36, 24].map(|b| (n, b))) {
+                let degree = 1usize << log_n;
+                let Some(prime) = primes_below(bits, 4 * degree as u64).next() else {
+                    continue;
+                };
+                let p = Modulus::new(prime);
+                let transforms: Vec<Transform> = Isa::available()
+                    .map(|isa| Transform::with(isa, ring, degree, p).unwrap())
+                    .collect();
+                for extreme in 0..3 {
+                    let residue = |i: u64| match extreme {
+                        0 => prime - 1,
+                        1 if i % 7 < 3 => prime - 1,
+                        1 => 0,
+                        _ => (i + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) % prime,
+                    };
+                    let x: Vec<u64> = (0..degree as u64).map(residue).collect();
+                    let mut outcomes = transforms.iter().map(|transform| {
+                        let (mut there, mut back) = (x.clone(), x.clone());
+                        transform.forward(&mut there);
+                        transform.inverse(&mut back);
+                        (there, back)
+                    });
+                    let first = outcomes.next().unwrap();
+                    assert!(
+                        outcomes.all(|other| other == first),
+                        "2^{log_n}, {bits} bits"
+                    );
+                }
+            }
+        }
     }
 
     /// The product from the definition of the ring, in wide integers.
@@ -233,5 +338,36 @@ mod tests {
             .unwrap();
         let made = Transform::new(Ring::Standard, DEGREE, Modulus::new(prime));
         assert!(matches!(made, Err(Error::Transform { .. })));
+    }
+
+    /// Microseconds of the library's transforms and of those that this machine takes, the least of alternating runs:
+    /// `cargo test --release -p ckks --lib transforms_timed -- --ignored --nocapture`.
+    #[test]
+    #[ignore = "a measurement"]
+    fn transforms_timed() {
+        for ring in [Ring::Standard, Ring::ConjugateInvariant] {
+            for (log_n, bits) in [(11, 40), (13, 40), (13, 50), (14, 40), (14, 50), (15, 40)] {
+                let degree = 1usize << log_n;
+                let prime = primes_below(bits, 4 * degree as u64).next().unwrap();
+                let p = Modulus::new(prime);
+                let portable = Isa::available().next().unwrap();
+                let transforms = [portable, Isa::detect()]
+                    .map(|isa| Transform::with(isa, ring, degree, p).unwrap());
+                let mut x: Vec<u64> = (0..degree as u64).map(|i| i * 12345 % prime).collect();
+                let mut least = [[f64::MAX; 2]; 2];
+                for _ in 0..400 {
+                    for (transform, least) in transforms.iter().zip(&mut least) {
+                        let start = Instant::now();
+                        transform.forward(&mut x);
+                        let middle = Instant::now();
+                        transform.inverse(&mut x);
+                        least[0] = least[0].min((middle - start).as_secs_f64() * 1e6);
+                        least[1] = least[1].min(middle.elapsed().as_secs_f64() * 1e6);
+                    }
+                }
+                let [library, own] = least.map(|[there, back]| format!("{there:.1} + {back:.1}"));
+                println!("{ring}, 2^{log_n}, {bits} bits: library {library} us, own {own} us");
+            }
+        }
     }
 }
