@@ -1,4 +1,4 @@
-"""Reads a circuit file (the layout is written down at the top of src/circuit/file.rs) and images, without any of the engine's code."""
+"""Reads a circuit file (the layout is written down at the top of crates/circuit/src/file.rs) and images, without any of the engine's code."""
 
 import gzip
 import json

@@ -44,12 +44,12 @@ pub fn check(arguments: &CheckArguments) -> Result<(), Failure> {
 }
 
 fn plan(experiment: &Experiment) -> Result<String, PipelineError> {
-    crate::pipeline::starting_polynomial(experiment)?;
+    experiment.activation.starting_polynomial()?;
     match experiment.encryption.backend {
         BackendName::Ckks => {}
         BackendName::Clear => return Ok("backend clear".into()),
         BackendName::Tfhe => {
-            let plan = circuit::lookup::plan_lookup_shape(experiment)?;
+            let plan = circuit::pbs::plan_lookup_shape(experiment)?;
             return Ok(format!(
                 "backend tfhe, {} bootstraps an image, tables of 2^{} entries",
                 plan.bootstraps, plan.message_bits

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::exit::Failure;
 use super::plan::print_table;
-use crate::circuit::lookup::{LookupPlan, ParameterSet, plan_lookup_shape};
+use crate::circuit::pbs::{LookupPlan, ParameterSet, plan_lookup_shape};
 use crate::pipeline::PipelineError;
 use crate::spec::{EncryptionSpec, Experiment};
 
@@ -22,12 +22,12 @@ pub(super) fn plan(experiment: &Experiment) -> Result<(), Failure> {
 
 #[cfg(feature = "tfhe")]
 fn bootstrap_seconds(set: &'static ParameterSet) -> Result<f64, Failure> {
-    Ok(crate::encrypted::tfhe::measure_bootstrap(set).map_err(PipelineError::from)?)
+    Ok(crate::backends::tfhe::measure_bootstrap(set).map_err(PipelineError::from)?)
 }
 
 #[cfg(not(feature = "tfhe"))]
 fn bootstrap_seconds(_: &'static ParameterSet) -> Result<f64, Failure> {
-    Err(PipelineError::from(crate::encrypted::EncryptedError::BackendMissing("tfhe")).into())
+    Err(PipelineError::from(crate::backends::EncryptedError::BackendMissing("tfhe")).into())
 }
 
 fn print(

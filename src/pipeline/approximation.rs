@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::PipelineError;
+use super::program::this_program;
 use crate::report::{ApproximationReport, ApproximationRow, Inputs, write_approximations};
 use crate::results::{Cell, Grid, Manifest, read_json, write_json};
 use crate::spec::ApproximationSpec;
@@ -73,7 +74,7 @@ pub fn run_approximations(
     out: &Path,
 ) -> Result<ApproximationOutcome, PipelineError> {
     let start = Instant::now();
-    let mut manifest = Manifest::begin();
+    let mut manifest = Manifest::begin(this_program());
     let measured = spec
         .inputs
         .as_deref()

@@ -8,9 +8,10 @@ use rand_chacha::ChaCha8Rng;
 
 use super::PipelineError;
 use super::memory::{forget_peak, peak_rss_bytes};
+use super::random_circuit::random_circuit;
+use crate::backends::{self, Job, Outcome, Work};
 use crate::circuit::{self, CostTable, Forecast, Plan};
 use crate::data::Images;
-use crate::encrypted::{self, Job, Outcome, Work};
 use crate::spec::Experiment;
 
 /// Images on which the ranges of the activations are measured.
@@ -54,11 +55,11 @@ pub fn bench(
     planned: &dyn Fn(&Plan),
 ) -> Result<Bench, PipelineError> {
     let start = Instant::now();
-    let backend = encrypted::backend(experiment.encryption.backend)?;
+    let backend = backends::backend(experiment.encryption.backend)?;
     let backend = backend.ok_or(PipelineError::NothingEncrypted)?;
     let mut random = ChaCha8Rng::seed_from_u64(experiment.seed);
     let range = random_images(experiment, RANGE_IMAGES, &mut random)?;
-    let (circuit, plan) = circuit::random_circuit(experiment, &range, costs)?;
+    let (circuit, plan) = random_circuit(experiment, &range, costs)?;
     planned(&plan);
     let count = count.unwrap_or(plan.slots).max(1);
     let images = random_images(experiment, count, &mut random)?;

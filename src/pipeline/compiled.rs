@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::PipelineError;
 use super::run::{read_json, write_json};
-use crate::circuit::lookup::{LookupCircuit, LookupPlan, compile_lookup, simulate_lookup};
+use crate::backends::Work;
+use crate::circuit::pbs::{LookupCircuit, LookupPlan, compile_lookup, simulate_lookup};
 use crate::circuit::{self, Circuit, CircuitError, CostTable, Plan};
 use crate::data::{Dataset, Images};
-use crate::encrypted::Work;
 use crate::model::{PreActivation, TrainedNetwork};
 use crate::results::Evaluation;
 use crate::spec::{BackendName, Experiment};

@@ -9,7 +9,9 @@ mod costs;
 mod memory;
 mod output;
 mod prediction;
+mod program;
 mod publish;
+mod random_circuit;
 mod report;
 mod run;
 mod stages;
@@ -26,7 +28,6 @@ pub(crate) use compiled::holds_lookups;
 pub use costs::{CostSource, KnownCosts};
 pub use publish::{Published, publish};
 pub use report::{ReportOutcome, write_report};
-pub(crate) use run::starting_polynomial;
 pub use run::{RunOptions, RunOutcome, run};
 pub use stages::{Finished, Stage};
 pub use store::{Claim, Entry, Pending, Store, StoreError};
@@ -36,13 +37,13 @@ pub use sweep::{
     survey, sweep_folder,
 };
 
+use crate::backends::EncryptedError;
 use crate::circuit::CircuitError;
 use crate::data::DataError;
-use crate::encrypted::EncryptedError;
 use crate::model::ModelError;
 use crate::report::ReportError;
 use crate::results::ResultsError;
-use crate::train::TrainError;
+use crate::training::TrainError;
 
 /// Why a run failed, and with which exit code.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::PipelineError;
-use crate::files;
 use crate::model::{self, Precision};
 use crate::results::{Grid, Manifest, Summary, read_json, tables, write_json};
 
@@ -147,7 +146,7 @@ fn copy_small(from: &Path, to: &Path, left_out: &mut Vec<String>) -> Result<(), 
         left_out.push(name.to_string_lossy().into_owned());
         return Ok(());
     }
-    files::write_whole(to, &bytes).map_err(PipelineError::io("write", to))
+    cryptodl_runtime::write_whole(to, &bytes).map_err(PipelineError::io("write", to))
 }
 
 fn publish_run(run: &Path, to: &Path, extent: Extent) -> Result<Published, PipelineError> {
@@ -178,7 +177,8 @@ fn publish_run(run: &Path, to: &Path, extent: Extent) -> Result<Published, Pipel
             "model.safetensors" => model::save_as(&model::load(&path)?, &copy, Precision::Half)?,
             _ => {
                 let bytes = fs::read(&path).map_err(PipelineError::io("read", &path))?;
-                files::write_whole(&copy, &bytes).map_err(PipelineError::io("write", &copy))?;
+                cryptodl_runtime::write_whole(&copy, &bytes)
+                    .map_err(PipelineError::io("write", &copy))?;
             }
         }
         let size = fs::metadata(&copy)
@@ -202,7 +202,8 @@ fn publish_run(run: &Path, to: &Path, extent: Extent) -> Result<Published, Pipel
     if extent == Extent::Whole {
         let page = readme(&summary, &manifest, &left_out);
         let path = target.join("README.md");
-        files::write_whole(&path, page.as_bytes()).map_err(PipelineError::io("write", &path))?;
+        cryptodl_runtime::write_whole(&path, page.as_bytes())
+            .map_err(PipelineError::io("write", &path))?;
     }
     Ok(Published {
         folder: target,

@@ -15,17 +15,18 @@ use super::compiled::Compiled;
 use super::costs::CostSource;
 use super::memory::{forget_peak, peak_rss_bytes};
 use super::output;
+use super::program::this_program;
 use super::stages::{Finished, Keys, Stage};
 use super::store::{Claim, Entry, Pending, Store};
+use crate::backends::{self, Job};
 use crate::circuit;
 use crate::data::{self, DataDirs, Dataset};
-use crate::encrypted::{self, Job};
 use crate::model::{self, Activations, PreActivation, TrainedNetwork};
 use crate::results::{
     EncryptionSummary, EpochRow, Evaluation, LayerRow, Manifest, Predictions, Summary, Timing,
 };
 use crate::spec::{BackendName, Experiment};
-use crate::train;
+use crate::training;
 
 /// Images per step of the evaluations in the clear.
 const EVALUATION_BATCH: usize = 500;
@@ -101,15 +102,15 @@ pub fn run(
     options: &RunOptions<'_>,
     attach_log: &dyn Fn(&Path) -> std::io::Result<()>,
 ) -> Result<RunOutcome, PipelineError> {
-    let begun = Manifest::begin();
-    let start = starting_polynomial(experiment)?;
+    let begun = Manifest::begin(this_program());
+    let start = experiment.activation.starting_polynomial()?;
     // What cannot be encrypted is refused before hours of training.
     match experiment.encryption.backend {
         BackendName::Ckks => drop(circuit::plan_shape(experiment)?),
-        BackendName::Tfhe => drop(circuit::lookup::plan_lookup_shape(experiment)?),
+        BackendName::Tfhe => drop(circuit::pbs::plan_lookup_shape(experiment)?),
         BackendName::Clear => {}
     }
-    let backend = encrypted::backend(experiment.encryption.backend)?;
+    let backend = backends::backend(experiment.encryption.backend)?;
     let data_digest = data::verify(&experiment.dataset, experiment.seed, options.data)?;
     let keys = Keys::new(experiment, &data_digest, start.coefficients())?;
     let folder =
@@ -138,7 +139,7 @@ pub fn run(
             let scratch = store.scratch(stage.as_str(), key);
             let entry = stages.make(stage, key, &|pending| {
                 let outcome =
-                    train::train(experiment, dataset()?, activations, &scratch, options.stop)?;
+                    training::train(experiment, dataset()?, activations, &scratch, options.stop)?;
                 model::save(&outcome.network, &pending.file("model.safetensors"))?;
                 write_json(
                     &pending.file("train.json"),
@@ -188,20 +189,20 @@ pub fn run(
             Some(bits) => (first.coarse(bits.pixel_bits), &test.coarse(bits.pixel_bits)),
             None => (first, test),
         };
-        let mut train = model::pre_activations(network, &first, interval)?;
+        let mut train = training::pre_activations(network, &first, interval)?;
         // What the planner must leave room for at the very end.
-        let logits = model::logits(network, &first, EVALUATION_BATCH)?;
+        let logits = training::logits(network, &first, EVALUATION_BATCH)?;
         train.push(circuit::output_range(network, &logits));
         let ranges = Ranges {
             train,
-            test: model::pre_activations(network, test, interval)?,
+            test: training::pre_activations(network, test, interval)?,
         };
         write_json(&pending.file("ranges.json"), &ranges)?;
         for (name, trained) in [("polynomial", &polynomial), ("original", &original)] {
             if let Some((network, _)) = trained {
                 output::write_logits(
                     &pending.file(&format!("{name}.f32")),
-                    &model::logits(network, test, EVALUATION_BATCH)?,
+                    &training::logits(network, test, EVALUATION_BATCH)?,
                 )?;
             }
         }
@@ -299,23 +300,6 @@ pub fn run(
         summary,
         stages: made.stages,
     })
-}
-
-/// The polynomial that the spec asks for.
-pub(crate) fn starting_polynomial(experiment: &Experiment) -> Result<Polynomial, PipelineError> {
-    let activation = &experiment.activation;
-    match &activation.coefficients {
-        Some(coefficients) => Ok(Polynomial::new(coefficients.clone())?),
-        None => {
-            let fit = polyapprox::approximate(
-                activation.function,
-                activation.method,
-                activation.degree,
-                activation.interval,
-            )?;
-            Ok(fit.polynomial)
-        }
-    }
 }
 
 struct Stages<'a> {

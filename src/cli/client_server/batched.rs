@@ -11,11 +11,10 @@ use super::{
     Commands, DecryptArguments, EncryptArguments, EvaluateArguments, ExportArguments,
     KeygenArguments, failed, read, read_plan, size, write,
 };
+use crate::backends::ckks::{self as batched, Client, ClientPackage, Server, ServerPackage};
 use crate::circuit::{Circuit, Plan};
 use crate::cli::exit::Failure;
 use crate::cli::signals::Stop;
-use crate::encrypted::ckks::{self as batched, Client, ClientPackage, Server, ServerPackage};
-use crate::files;
 use crate::pipeline::PipelineError;
 use crate::results::Evaluation;
 
@@ -39,7 +38,7 @@ fn keygen(arguments: &KeygenArguments) -> Result<(), Failure> {
     let mut bytes = Vec::new();
     client.secret().write(&mut bytes).map_err(failed)?;
     let secret = arguments.secret();
-    let written = files::write_secret(&secret, &bytes);
+    let written = cryptodl_runtime::write_secret(&secret, &bytes);
     zeroize::Zeroize::zeroize(&mut bytes);
     written.map_err(|error| Failure::io(format!("write {}", secret.display()), error))?;
     println!(

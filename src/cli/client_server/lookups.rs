@@ -8,15 +8,15 @@ use super::{
     Commands, DecryptArguments, EncryptArguments, EvaluateArguments, ExportArguments,
     KeygenArguments, failed, read, read_json, read_plan, size,
 };
-use crate::circuit::CircuitError;
-use crate::circuit::lookup::{LookupCircuit, LookupPlan};
-use crate::cli::exit::Failure;
-use crate::cli::signals::Stop;
-use crate::encrypted::tfhe::{
+use crate::backends::tfhe::{
     self as bootstrapped, Client, ClientPackage, MAX_IMAGES, Server, ServerPackage,
 };
-use crate::progress::Progress;
+use crate::circuit::CircuitError;
+use crate::circuit::pbs::{LookupCircuit, LookupPlan};
+use crate::cli::exit::Failure;
+use crate::cli::signals::Stop;
 use crate::results::Evaluation;
+use cryptodl_runtime::Progress;
 
 pub(super) const COMMANDS: Commands = Commands {
     export,

@@ -12,9 +12,8 @@ use clap::Args;
 
 use super::exit::Failure;
 use super::signals::Stop;
+use crate::backends::{EncryptedError, Side};
 use crate::data::{self, DataDirs, Images};
-use crate::encrypted::{EncryptedError, Side};
-use crate::files;
 use crate::pipeline::PipelineError;
 use crate::results::Evaluation;
 use crate::spec::{BackendName, DatasetSpec, Shape};
@@ -285,7 +284,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    files::write_whole(path, bytes)
+    cryptodl_runtime::write_whole(path, bytes)
         .map_err(|error| Failure::io(format!("write {}", path.display()), error))
 }
 

@@ -7,10 +7,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
 use super::{Prospect, Runner, Training};
+use crate::backends;
 use crate::circuit;
 use crate::data::{self, DataDirs};
-use crate::encrypted;
-use crate::pipeline::run::starting_polynomial;
 use crate::pipeline::stages::Keys;
 use crate::pipeline::{CostSource, PipelineError, RunOptions, Stage, Store, run};
 use crate::results::{median, read_json};
@@ -109,9 +108,9 @@ impl<'a> Local<'a> {
 
 impl Runner for Local<'_> {
     fn prospect(&self, experiment: &Experiment) -> Result<Prospect, PipelineError> {
-        let start = starting_polynomial(experiment)?;
+        let start = experiment.activation.starting_polynomial()?;
         let encryption = &experiment.encryption;
-        let encrypts = encrypted::backend(encryption.backend)?.is_some();
+        let encrypts = backends::backend(encryption.backend)?.is_some();
         let evaluate_seconds = match encryption.backend {
             BackendName::Ckks => Some(
                 circuit::plan_shape_with(experiment, &self.costs.known(self.out).table)?

@@ -24,10 +24,10 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::{PipelineError, Stage};
-use crate::files::write_whole;
-use crate::progress::Progress;
 use crate::results::{read_json, write_json};
 use crate::spec::{ContentKey, Experiment, Point, Sweep};
+use cryptodl_runtime::Progress;
+use cryptodl_runtime::write_whole;
 
 /// Runs single points. What a sweep does around it does not depend on how.
 pub trait Runner: Sync {

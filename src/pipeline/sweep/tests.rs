@@ -47,7 +47,7 @@ impl Runner for Fake<'_> {
         self.runs.fetch_add(1, Ordering::SeqCst);
         if self.stops_at == Some(degree) {
             self.stop.store(true, Ordering::SeqCst);
-            return Err(crate::train::TrainError::Interrupted {
+            return Err(crate::training::TrainError::Interrupted {
                 epoch: 2,
                 saved: true,
             }

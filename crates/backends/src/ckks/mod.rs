@@ -1,0 +1,220 @@
+//! The batched engine: [`Client`] has the secret key, [`Server`] has none, and [`Batched`] plays both in one process for `cryptodl run`.
+
+mod client;
+mod package;
+mod server;
+
+pub use client::Client;
+pub use package::{ClientPackage, ServerPackage, export};
+pub use server::Server;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::{Backend, EncryptedError, Job, Outcome, Work};
+use cryptodl_circuit::{Circuit, Plan};
+use cryptodl_data::Images;
+use cryptodl_records::{EncryptionSummary, Evaluation, LayerRow, Timing};
+use cryptodl_runtime::Progress;
+use cryptodl_spec::BackendName;
+
+/// Batched leveled CKKS.
+#[derive(Clone, Copy, Debug)]
+pub struct Batched;
+
+impl Backend for Batched {
+    fn name(&self) -> BackendName {
+        BackendName::Ckks
+    }
+
+    fn evaluate(&self, job: &Job<'_>) -> Result<Outcome, EncryptedError> {
+        let Work::Polynomials { circuit, plan } = job.work else {
+            return Err(EncryptedError::Mismatch {
+                what: "the work of the backend `ckks`",
+                found: "a circuit of look-ups".into(),
+                wanted: "a circuit of polynomials".into(),
+            });
+        };
+        let batched = BatchedJob {
+            circuit,
+            plan,
+            images: job.images,
+            count: job.count,
+            stop: job.stop,
+        };
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(job.threads)
+            .build()
+            .map_err(|source| EncryptedError::Threads {
+                threads: job.threads,
+                source,
+            })?;
+        pool.install(|| evaluate(&batched, rayon::current_num_threads()))
+    }
+}
+
+/// A [`Job`] of the kind that this engine takes.
+struct BatchedJob<'a> {
+    circuit: &'a Circuit,
+    plan: &'a Plan,
+    images: &'a Images,
+    count: usize,
+    stop: &'a AtomicBool,
+}
+
+fn evaluate(job: &BatchedJob<'_>, threads: usize) -> Result<Outcome, EncryptedError> {
+    let client_package = ClientPackage::new(job.circuit, job.plan);
+    let server_package = ServerPackage::new(job.circuit, job.plan);
+
+    let start = Instant::now();
+    let (client, evaluation_key) = Client::generate(client_package)?;
+    let keygen = start.elapsed();
+    let evaluation_key_bytes = match &evaluation_key {
+        Some(key) => wire_bytes(key)?,
+        None => 0,
+    };
+    let server =
+        Server::with_parameters(server_package, client.parameters().clone(), evaluation_key)?;
+
+    // A server that is up has its memory: the system gives fresh pages more slowly than the arithmetic fills them.
+    let start = Instant::now();
+    server.reserve(job.plan.ciphertext_memory_bytes());
+    let setup = start.elapsed();
+
+    let slots = client.slots();
+    let batches = job.count.div_ceil(slots);
+    let layer_count = job.circuit.layers.len();
+    let progress = Progress::start(
+        "encrypted evaluation",
+        (batches * server.reports()) as u64,
+        "steps",
+    );
+    let mut seconds = vec![Duration::ZERO; layer_count];
+    let (mut encrypt, mut evaluate, mut decrypt) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    let mut logits = Vec::with_capacity(job.count * job.circuit.classes);
+    let mut upload_bytes = 0;
+    for batch in 0..batches {
+        let first = batch * slots;
+        let count = slots.min(job.count - first);
+        progress.message(&format!("batch {} of {batches}", batch + 1));
+
+        let start = Instant::now();
+        let upload = client.encrypt(job.images, first, count)?;
+        encrypt += start.elapsed();
+        upload_bytes = upload.len();
+
+        let start = Instant::now();
+        let received = server.receive(&upload)?;
+        drop(upload);
+        let reply = server.evaluate(received, &mut |layer, time| {
+            seconds[layer] += time;
+            progress.advance(1);
+            !job.stop.load(Ordering::Relaxed)
+        })?;
+        evaluate += start.elapsed();
+
+        let start = Instant::now();
+        logits.extend(client.decrypt(&reply, count)?);
+        decrypt += start.elapsed();
+        tracing::info!(
+            batch = batch + 1,
+            batches,
+            images = count,
+            "encrypted batch evaluated"
+        );
+    }
+
+    let predictions = (batches * slots) as f64;
+    let hourly = |count: f64, time: Duration| count * 3600.0 / time.as_secs_f64().max(1e-9);
+    Ok(Outcome {
+        evaluation: Evaluation {
+            classes: job.circuit.classes,
+            logits,
+        },
+        layers: layer_rows(job, &seconds, threads),
+        encryption: summary(job.plan, &client, evaluation_key_bytes, upload_bytes)?,
+        timing: Timing {
+            train_s: None,
+            keygen_s: Some(keygen.as_secs_f64()),
+            setup_s: Some(setup.as_secs_f64()),
+            encrypt_s: Some(encrypt.as_secs_f64()),
+            evaluate_s: Some(evaluate.as_secs_f64()),
+            decrypt_s: Some(decrypt.as_secs_f64()),
+            images: job.count as u64,
+            batch: slots as u64,
+            threads,
+            predictions_per_hour: Some(hourly(predictions, evaluate)),
+            images_per_hour: Some(hourly(job.count as f64, evaluate)),
+            predictions_per_hour_end_to_end: Some(hourly(
+                predictions,
+                encrypt + evaluate + decrypt,
+            )),
+            // A batch costs the same however many of its slots are filled.
+            latency_s: Some(evaluate.as_secs_f64() / batches.max(1) as f64),
+        },
+    })
+}
+
+/// What the server's key takes in a file.
+fn wire_bytes(key: &::ckks::EvaluationKey) -> Result<u64, EncryptedError> {
+    let mut bytes = Vec::new();
+    key.write(&mut bytes)?;
+    Ok(bytes.len() as u64)
+}
+
+fn layer_rows(job: &BatchedJob<'_>, seconds: &[Duration], threads: usize) -> Vec<LayerRow> {
+    job.plan
+        .layers
+        .iter()
+        .zip(seconds)
+        .enumerate()
+        .map(|(index, (layer, time))| LayerRow {
+            index,
+            name: layer.name.clone(),
+            kind: layer.kind.clone(),
+            macs: layer.macs,
+            ciphertexts: layer.ciphertexts,
+            limbs: layer.level + 1,
+            scale_bits: layer.scale_bits,
+            precision_bits: layer.precision_bits,
+            seconds: time.as_secs_f64(),
+            predicted_seconds: Some(job.plan.layer_seconds(layer, job.count, threads)),
+            bytes: layer.bytes,
+        })
+        .collect()
+}
+
+fn summary(
+    plan: &Plan,
+    client: &Client,
+    evaluation_key_bytes: u64,
+    upload_bytes: usize,
+) -> Result<EncryptionSummary, EncryptedError> {
+    let parameters = client.parameters();
+    let precision = plan
+        .layers
+        .iter()
+        .map(|layer| layer.precision_bits)
+        .fold(f64::INFINITY, f64::min);
+    let limbs = parameters.max_level() + 1;
+    Ok(EncryptionSummary {
+        backend: "ckks".into(),
+        scheme: "leveled RNS-CKKS, integer weights, one image a slot".into(),
+        ring: Some(match parameters.ring() {
+            ::ckks::Ring::Standard => "standard".into(),
+            ::ckks::Ring::ConjugateInvariant => "conjugate-invariant".into(),
+        }),
+        ring_degree: Some(parameters.ring_degree()),
+        slots: Some(parameters.slots()),
+        log_q: Some(parameters.log_q()),
+        log_qp: Some(parameters.log_qp()),
+        security_bits: plan.security_bits,
+        security_source: parameters.security_source().into(),
+        multiplicative_depth: Some(plan.multiplicative_depth),
+        evaluation_key_bytes,
+        ciphertext_bytes: (2 * limbs * parameters.ring_degree() * size_of::<u64>()) as u64,
+        input_bytes_per_image: upload_bytes as f64 / parameters.slots() as f64,
+        min_precision_bits: Some(precision),
+        ..EncryptionSummary::default()
+    })
+}

@@ -1,0 +1,189 @@
+//! What client and server take with them as separate processes: two folders that share a parameter set and nothing secret.
+//!
+//! `client/client.json` holds the parameters and the preprocessing, `server/server.json` the parameters, `server/circuit.bin` the
+//! folded network. Each JSON file closes with the BLAKE3 digest of its content: an integrity check, not an authentication.
+
+use std::path::Path;
+
+use ckks::{Parameters, ParametersLiteral};
+use serde::{Deserialize, Serialize};
+
+use crate::EncryptedError;
+use crate::exported::{
+    CLIENT_FILE, SERVER_FILE, Side, check_classes, check_shape, make_sides, read_envelope,
+    write_envelope,
+};
+use cryptodl_circuit::{Circuit, Execution, Plan, Schedule};
+use cryptodl_data::Images;
+use cryptodl_spec::{BackendName, Shape};
+
+const CIRCUIT_FILE: &str = "circuit.bin";
+
+/// What a client must know: how to turn an image into numbers, and the parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientPackage {
+    /// The parameter set.
+    pub parameters: ParametersLiteral,
+    /// Scale of the encrypted pixels.
+    pub input_scale: f64,
+    /// Shape of one image.
+    pub input: Shape,
+    /// A pixel enters as `(byte / 255 - mean[channel]) / std[channel]`.
+    pub mean: Vec<f32>,
+    /// See `mean`.
+    pub std: Vec<f32>,
+    /// Logits in a reply.
+    pub classes: usize,
+}
+
+/// What a server must know: the circuit and the parameters.
+#[derive(Clone, Debug)]
+pub struct ServerPackage {
+    /// The parameter set.
+    pub literal: ParametersLiteral,
+    /// Scale that uploads must have.
+    pub input_scale: f64,
+    /// Where values are relinearised and rescaled.
+    pub schedule: Schedule,
+    /// Layer by layer, or in chunks where memory is short.
+    pub execution: Execution,
+    /// The folded network.
+    pub circuit: Circuit,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServerFile {
+    parameters: ParametersLiteral,
+    input_scale: f64,
+    schedule: Schedule,
+    #[serde(default)]
+    execution: Execution,
+}
+
+impl ClientPackage {
+    /// The client's part of a planned circuit.
+    pub fn new(circuit: &Circuit, plan: &Plan) -> Self {
+        Self {
+            parameters: plan.parameters.clone(),
+            input_scale: plan.input_scale,
+            input: circuit.input,
+            mean: circuit.mean.clone(),
+            std: circuit.std.clone(),
+            classes: circuit.classes,
+        }
+    }
+
+    /// The checked parameter set.
+    pub fn parameters(&self) -> Result<Parameters, EncryptedError> {
+        Ok(Parameters::new(self.parameters.clone())?)
+    }
+
+    /// Normalised pixels of `count` images, `[features, count]`: one row a feature, as the slots of one ciphertext.
+    pub fn features(&self, images: &Images, first: usize, count: usize) -> Vec<f64> {
+        let (length, plane) = (self.input.len(), self.input.height * self.input.width);
+        let mut values = Vec::with_capacity(length * count);
+        for feature in 0..length {
+            let (mean, std) = (
+                f64::from(self.mean[feature / plane]),
+                f64::from(self.std[feature / plane]),
+            );
+            values.extend((first..first + count).map(|image| {
+                let byte = images.pixels[image * length + feature];
+                (f64::from(byte) / 255.0 - mean) / std
+            }));
+        }
+        values
+    }
+
+    /// Reads a client folder.
+    pub fn read(folder: &Path) -> Result<Self, EncryptedError> {
+        let path = folder.join(CLIENT_FILE);
+        let package: Self = read_envelope(&path, Side::Client.kind(BackendName::Ckks))?;
+        package
+            .check()
+            .map_err(|what| EncryptedError::File { path, what })?;
+        Ok(package)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        check_shape(self.input)?;
+        let channels = self.input.channels;
+        if self.mean.len() != channels || self.std.len() != channels {
+            return Err(format!(
+                "{channels} means and deviations are needed, one a channel"
+            ));
+        }
+        if !self.mean.iter().all(|mean| mean.is_finite())
+            || !self.std.iter().all(|std| std.is_finite() && *std > 0.0)
+        {
+            return Err("means must be finite and deviations positive".into());
+        }
+        check_classes(self.classes)?;
+        check_scale(self.input_scale)
+    }
+}
+
+impl ServerPackage {
+    /// The server's part of a planned circuit.
+    pub fn new(circuit: &Circuit, plan: &Plan) -> Self {
+        Self {
+            literal: plan.parameters.clone(),
+            input_scale: plan.input_scale,
+            schedule: plan.schedule,
+            execution: plan.execution,
+            circuit: circuit.clone(),
+        }
+    }
+
+    /// The checked parameter set.
+    pub fn parameters(&self) -> Result<Parameters, EncryptedError> {
+        Ok(Parameters::new(self.literal.clone())?)
+    }
+
+    /// Reads a server folder.
+    pub fn read(folder: &Path) -> Result<Self, EncryptedError> {
+        let path = folder.join(SERVER_FILE);
+        let file: ServerFile = read_envelope(&path, Side::Server.kind(BackendName::Ckks))?;
+        check_scale(file.input_scale).map_err(|what| EncryptedError::File { path, what })?;
+        let circuit = Circuit::read(&folder.join(CIRCUIT_FILE))?;
+        Ok(Self {
+            literal: file.parameters,
+            input_scale: file.input_scale,
+            schedule: file.schedule,
+            execution: file.execution,
+            circuit,
+        })
+    }
+}
+
+fn check_scale(scale: f64) -> Result<(), String> {
+    if scale.is_finite() && (1.0..=2f64.powi(50)).contains(&scale) {
+        Ok(())
+    } else {
+        Err(format!("the scale {scale} is outside 1 to 2^50"))
+    }
+}
+
+/// Writes `folder/client/` and `folder/server/` for a planned circuit.
+pub fn export(circuit: &Circuit, plan: &Plan, folder: &Path) -> Result<(), EncryptedError> {
+    let [client, server] = make_sides(folder)?;
+    write_envelope(
+        &client.join(CLIENT_FILE),
+        Side::Client.kind(BackendName::Ckks),
+        &ClientPackage::new(circuit, plan),
+    )?;
+    circuit.write(&server.join(CIRCUIT_FILE))?;
+    let file = ServerFile {
+        parameters: plan.parameters.clone(),
+        input_scale: plan.input_scale,
+        schedule: plan.schedule,
+        execution: plan.execution,
+    };
+    write_envelope(
+        &server.join(SERVER_FILE),
+        Side::Server.kind(BackendName::Ckks),
+        &file,
+    )
+}

@@ -1,0 +1,142 @@
+//! The side that owns the secret key: it encrypts pixels and decrypts logits, and never sees the circuit.
+
+use tfhe::core_crypto::prelude::*;
+
+use super::keys::{ClientKey, seeder};
+use super::package::ClientPackage;
+use super::parameters::Typed;
+use crate::EncryptedError;
+use cryptodl_data::Images;
+
+/// A key's owner, and how it turns images into integers and replies into logits.
+#[derive(Debug)]
+pub struct Client {
+    key: ClientKey,
+    package: ClientPackage,
+}
+
+/// One encrypted image: a body a pixel, the masks as one seed.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    pub(super) seed: u128,
+    pub(super) bodies: Vec<u64>,
+}
+
+/// One image's encrypted logits, `[classes][long dimension + 1]`.
+#[derive(Clone, Debug)]
+pub struct Reply(pub(super) Vec<Vec<u64>>);
+
+impl Upload {
+    /// What is sent.
+    pub fn bytes(&self) -> u64 {
+        (size_of::<u128>() + self.bodies.len() * size_of::<u64>()) as u64
+    }
+}
+
+impl Client {
+    /// With a key, for the images and logits that `package` tells of.
+    ///
+    /// # Errors
+    /// [`EncryptedError::Mismatch`] for a key of another parameter set.
+    pub fn new(key: ClientKey, package: ClientPackage) -> Result<Self, EncryptedError> {
+        if key.set.name != package.set {
+            return Err(EncryptedError::Mismatch {
+                what: "the parameter set of the key",
+                found: key.set.name.to_owned(),
+                wanted: package.set,
+            });
+        }
+        Ok(Self { key, package })
+    }
+
+    /// Encrypts image `index`.
+    ///
+    /// # Errors
+    /// [`EncryptedError::Mismatch`] for images of another shape, or where there is no such image.
+    pub fn encrypt(&self, images: &Images, index: usize) -> Result<Upload, EncryptedError> {
+        if images.shape != self.package.input || index >= images.len() {
+            return Err(EncryptedError::Mismatch {
+                what: "the image",
+                found: format!("number {index} of {} of {:?}", images.len(), images.shape),
+                wanted: format!("one of {:?}", self.package.input),
+            });
+        }
+        let pixels =
+            cryptodl_circuit::pbs::pixel_integers(images.image(index), self.package.pixel_bits);
+        Ok(self.encrypt_integers(&pixels))
+    }
+
+    /// Encrypts integers at the pixels' place on the torus.
+    pub(super) fn encrypt_integers(&self, values: &[i64]) -> Upload {
+        let typed = Typed::from(self.key.set);
+        let shift = u64::BITS - self.package.pixel_step_bits;
+        let plain = PlaintextList::from_container(
+            values
+                .iter()
+                .map(|value| (*value as u64) << shift)
+                .collect::<Vec<u64>>(),
+        );
+        let long = self.key.long.as_lwe_secret_key();
+        let mut seeder = seeder();
+        let seed = seeder.seed();
+        let mut list = SeededLweCiphertextList::new(
+            0,
+            long.lwe_dimension().to_lwe_size(),
+            LweCiphertextCount(values.len()),
+            seed.into(),
+            typed.modulus,
+        );
+        encrypt_seeded_lwe_ciphertext_list(
+            &long,
+            &mut list,
+            &plain,
+            typed.glwe_noise,
+            seeder.as_mut(),
+        );
+        Upload {
+            seed: seed.0,
+            bodies: list.into_container(),
+        }
+    }
+
+    /// The integers of the logits.
+    ///
+    /// # Errors
+    /// [`EncryptedError::Mismatch`] for a reply to another circuit.
+    pub fn decrypt(&self, reply: &Reply) -> Result<Vec<i64>, EncryptedError> {
+        let typed = Typed::from(self.key.set);
+        let long = self.key.long.as_lwe_secret_key();
+        let size = long.lwe_dimension().to_lwe_size().0;
+        if reply.0.len() != self.package.classes || reply.0.iter().any(|logit| logit.len() != size)
+        {
+            return Err(EncryptedError::Mismatch {
+                what: "the number of logits in the reply",
+                found: reply.0.len().to_string(),
+                wanted: self.package.classes.to_string(),
+            });
+        }
+        let shift = u64::BITS - self.package.logit_bits;
+        Ok(reply
+            .0
+            .iter()
+            .map(|logit| {
+                let ciphertext = LweCiphertext::from_container(logit.as_slice(), typed.modulus);
+                let phase = decrypt_lwe_ciphertext(&long, &ciphertext).0;
+                // Rounded to a step of the torus; the shift keeps the sign.
+                (phase.wrapping_add(1 << (shift - 1)) as i64) >> shift
+            })
+            .collect())
+    }
+
+    /// The logits themselves.
+    ///
+    /// # Errors
+    /// As [`Self::decrypt`].
+    pub fn logits(&self, reply: &Reply) -> Result<Vec<f32>, EncryptedError> {
+        let integers = self.decrypt(reply)?.into_iter();
+        let step = self.package.logit_step;
+        Ok(integers
+            .map(|integer| (integer as f64 * step) as f32)
+            .collect())
+    }
+}

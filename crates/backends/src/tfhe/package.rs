@@ -1,0 +1,142 @@
+//! What client and server take with them as separate processes: two folders that share a parameter set and nothing secret.
+//!
+//! `client/client.json` says how an image becomes integers and integers logits, `server/server.json` holds the quantised network.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::EncryptedError;
+use crate::exported::{
+    CLIENT_FILE, SERVER_FILE, Side, check_classes, check_shape, make_sides, read_envelope,
+    write_envelope,
+};
+use cryptodl_circuit::CircuitError;
+use cryptodl_circuit::pbs::{LookupCircuit, LookupPlan, ParameterSet};
+use cryptodl_spec::{BackendName, Shape};
+
+/// What a client must know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientPackage {
+    /// Name of the parameter set.
+    pub set: String,
+    /// Shape of one image.
+    pub input: Shape,
+    /// Bits of a pixel.
+    pub pixel_bits: u32,
+    /// log2 of the steps of the torus for pixels.
+    pub pixel_step_bits: u32,
+    /// The same for logits.
+    pub logit_bits: u32,
+    /// A logit is its integer times this.
+    pub logit_step: f64,
+    /// Logits in a reply.
+    pub classes: usize,
+}
+
+/// What a server must know.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerPackage {
+    /// Name of the parameter set.
+    pub set: String,
+    /// The quantised network.
+    pub circuit: LookupCircuit,
+}
+
+fn named(set: &str) -> Result<&'static ParameterSet, String> {
+    ParameterSet::named(set).ok_or_else(|| format!("`{set}` is no parameter set of this program"))
+}
+
+impl ClientPackage {
+    /// The client's part of a circuit.
+    pub fn new(circuit: &LookupCircuit, set: &ParameterSet) -> Self {
+        Self {
+            set: set.name.to_owned(),
+            input: circuit.input,
+            pixel_bits: circuit.pixel_bits,
+            pixel_step_bits: circuit.step_bits(None),
+            logit_bits: circuit.logit_bits,
+            logit_step: circuit.logit_step,
+            classes: circuit.logits.outputs(),
+        }
+    }
+
+    /// Reads a client folder.
+    ///
+    /// # Errors
+    /// [`EncryptedError::File`] for one that is damaged, or another's.
+    pub fn read(folder: &Path) -> Result<(Self, &'static ParameterSet), EncryptedError> {
+        let path = folder.join(CLIENT_FILE);
+        let package: Self = read_envelope(&path, Side::Client.kind(BackendName::Tfhe))?;
+        let set = package.check();
+        let set = set.map_err(|what| EncryptedError::File { path, what })?;
+        Ok((package, set))
+    }
+
+    fn check(&self) -> Result<&'static ParameterSet, String> {
+        let set = named(&self.set)?;
+        check_shape(self.input)?;
+        check_classes(self.classes)?;
+        let bits = [
+            ("pixels", self.pixel_bits, 1..=8),
+            ("the pixels' steps", self.pixel_step_bits, 2..=40),
+            ("logits", self.logit_bits, 2..=40),
+        ];
+        if let Some((what, found, _)) = bits
+            .iter()
+            .find(|(_, found, wanted)| !wanted.contains(found))
+        {
+            return Err(format!("{found} bits for {what} are not possible"));
+        }
+        if !(self.logit_step.is_finite() && self.logit_step > 0.0) {
+            return Err(format!(
+                "a logit's step of {} is not possible",
+                self.logit_step
+            ));
+        }
+        Ok(set)
+    }
+}
+
+impl ServerPackage {
+    /// Reads a server folder.
+    ///
+    /// # Errors
+    /// [`EncryptedError::File`] for one that is damaged, or another's; [`EncryptedError::Circuit`] for a network that contradicts itself.
+    pub fn read(folder: &Path) -> Result<(Self, &'static ParameterSet), EncryptedError> {
+        let path = folder.join(SERVER_FILE);
+        let package: Self = read_envelope(&path, Side::Server.kind(BackendName::Tfhe))?;
+        let set = named(&package.set).map_err(|what| EncryptedError::File { path, what })?;
+        package.circuit.check().map_err(CircuitError::from)?;
+        Ok((package, set))
+    }
+}
+
+/// Writes `folder/client/` and `folder/server/` for a planned circuit.
+///
+/// # Errors
+/// [`EncryptedError::Circuit`] where the plan names an unknown set, [`EncryptedError::File`] where nothing can be written.
+pub fn export(
+    circuit: &LookupCircuit,
+    plan: &LookupPlan,
+    folder: &Path,
+) -> Result<(), EncryptedError> {
+    let set = plan.set().map_err(CircuitError::from)?;
+    let [client, server] = make_sides(folder)?;
+    write_envelope(
+        &client.join(CLIENT_FILE),
+        Side::Client.kind(BackendName::Tfhe),
+        &ClientPackage::new(circuit, set),
+    )?;
+    let package = ServerPackage {
+        set: set.name.to_owned(),
+        circuit: circuit.clone(),
+    };
+    write_envelope(
+        &server.join(SERVER_FILE),
+        Side::Server.kind(BackendName::Tfhe),
+        &package,
+    )
+}

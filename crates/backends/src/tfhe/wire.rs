@@ -1,0 +1,152 @@
+//! Encrypted images and logits on their way between client and server.
+//!
+//! ```text
+//! upload = count: u32 | pixels: u32 | for each image: seed of the masks: u128 | a body a pixel: u64
+//! reply  = count: u32 | logits: u32 | for each image and logit: mask and body, long dimension + 1 of u64
+//! ```
+//! All numbers little-endian, in a [`Form`].
+
+use std::path::Path;
+
+use super::client::{Reply, Upload};
+use super::sealed::{Form, sealed, wrong};
+use crate::EncryptedError;
+use cryptodl_circuit::pbs::ParameterSet;
+
+/// The most images of one upload.
+pub const MAX_IMAGES: usize = 1_000;
+
+const MAGIC: &[u8] = b"CRYPTODL TFHE CIPHERTEXTS";
+const UPLOAD: Form = Form {
+    magic: MAGIC,
+    kind: 0,
+    what: "upload",
+    hint: "ask the client for it again",
+};
+const REPLY: Form = Form {
+    magic: MAGIC,
+    kind: 1,
+    what: "reply",
+    hint: "ask the server for it again",
+};
+const WORD: usize = size_of::<u64>();
+const SEED: usize = size_of::<u128>();
+
+/// The bytes of an upload.
+pub fn upload_bytes(set: &ParameterSet, uploads: &[Upload]) -> Vec<u8> {
+    let pixels = uploads.first().map_or(0, |upload| upload.bodies.len());
+    let mut bytes = begun(UPLOAD, set, uploads.len(), pixels);
+    for upload in uploads {
+        bytes.extend(upload.seed.to_le_bytes());
+        bytes.extend(upload.bodies.iter().flat_map(|body| body.to_le_bytes()));
+    }
+    sealed(bytes)
+}
+
+/// The bytes of a reply.
+pub fn reply_bytes(set: &ParameterSet, replies: &[Reply]) -> Vec<u8> {
+    let logits = replies.first().map_or(0, |reply| reply.0.len());
+    let mut bytes = begun(REPLY, set, replies.len(), logits);
+    let words = replies.iter().flat_map(|reply| reply.0.iter().flatten());
+    bytes.extend(words.flat_map(|word| word.to_le_bytes()));
+    sealed(bytes)
+}
+
+/// The images of an upload.
+///
+/// # Errors
+/// [`EncryptedError::File`] for what is not an upload of images with that many pixels under that set.
+pub fn read_uploads(
+    path: &Path,
+    bytes: &[u8],
+    set: &ParameterSet,
+    pixels: usize,
+) -> Result<Vec<Upload>, EncryptedError> {
+    let images = items(path, bytes, UPLOAD, set, pixels, SEED + pixels * WORD)?;
+    Ok(images
+        .map(|image| {
+            let (seed, bodies) = image.split_at(SEED);
+            let mut upload = Upload {
+                seed: 0,
+                bodies: words(bodies),
+            };
+            for seed in seed.as_chunks::<SEED>().0 {
+                upload.seed = u128::from_le_bytes(*seed);
+            }
+            upload
+        })
+        .collect())
+}
+
+/// The images of a reply.
+///
+/// # Errors
+/// [`EncryptedError::File`] for what is not a reply of that many logits under that set.
+pub fn read_replies(
+    path: &Path,
+    bytes: &[u8],
+    set: &ParameterSet,
+    logits: usize,
+) -> Result<Vec<Reply>, EncryptedError> {
+    let size = set.long_dimension() + 1;
+    let images = items(path, bytes, REPLY, set, logits, logits * size * WORD)?;
+    Ok(images
+        .map(|image| {
+            Reply(
+                words(image)
+                    .chunks_exact(size)
+                    .map(<[u64]>::to_vec)
+                    .collect(),
+            )
+        })
+        .collect())
+}
+
+fn begun(form: Form, set: &ParameterSet, count: usize, values: usize) -> Vec<u8> {
+    let mut bytes = form.head(set);
+    for number in [count, values] {
+        bytes.extend((number as u32).to_le_bytes());
+    }
+    bytes
+}
+
+/// What a file holds, image by image.
+fn items<'a>(
+    path: &Path,
+    bytes: &'a [u8],
+    form: Form,
+    set: &ParameterSet,
+    values: usize,
+    size: usize,
+) -> Result<std::slice::ChunksExact<'a, u8>, EncryptedError> {
+    let content = form.content(path, bytes, set)?;
+    let what = form.what;
+    let cut = || wrong(path, &format!("the {what} is cut short"));
+    let (count, rest) = content.split_first_chunk().ok_or_else(cut)?;
+    let (found, rest) = rest.split_first_chunk().ok_or_else(cut)?;
+    let (count, found) = (
+        u32::from_le_bytes(*count) as usize,
+        u32::from_le_bytes(*found) as usize,
+    );
+    if found != values {
+        return Err(wrong(
+            path,
+            &format!("the {what} has {found} values an image, but {values} are needed"),
+        ));
+    }
+    if !(1..=MAX_IMAGES).contains(&count) || rest.len() != count * size {
+        return Err(wrong(
+            path,
+            &format!(
+                "the {what} says that it holds {count} images (1 to {MAX_IMAGES} are possible) and has {} bytes, not {size} for each",
+                rest.len()
+            ),
+        ));
+    }
+    Ok(rest.chunks_exact(size))
+}
+
+fn words(bytes: &[u8]) -> Vec<u64> {
+    let words = bytes.as_chunks::<WORD>().0.iter();
+    words.map(|word| u64::from_le_bytes(*word)).collect()
+}

@@ -1,0 +1,65 @@
+//! From a trained network to a circuit that ciphertexts can run: folding, integer weights, the plan of levels and scales, and the clear
+//! simulator.
+//!
+//! ```text
+//! TrainedNetwork + measured ranges -> fold -> Circuit -> plan -> Plan (schedule, parameters, levels, scales, bounds, noise, cost)
+//!                                              |                  |
+//!                                              +---- simulate ----+-> logits, on clear integers
+//! ```
+//! [`compile`] does both and chooses what the spec leaves open. The plan is searched for: every ring, [`Schedule`] and scale, by a
+//! [`CostTable`] of this machine or a fixed one.
+//!
+//! [`execute`] walks a circuit on any [`ckks::Machine`]; the planner, the simulator and the encrypted engine are three of them, so what
+//! is planned is what is run. On real ciphertexts an [`Executor`] does the same layer by layer or [streamed](Execution), as memory allows.
+
+mod alternative;
+mod calibrate;
+mod choose;
+mod compile;
+mod cost;
+mod disk;
+mod error;
+mod execute;
+mod file;
+mod float_layer;
+mod fold;
+mod integer_map;
+mod integers;
+mod memory;
+mod monic;
+pub mod pbs;
+mod plan;
+mod planning;
+mod quantize;
+mod ranges;
+mod schedule;
+mod search;
+mod select;
+mod shape;
+mod simulate;
+mod streaming;
+mod table;
+mod types;
+mod walk;
+mod witness;
+
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
+
+pub use alternative::{Alternative, Reason, Sketch};
+pub use compile::{compile, compile_with};
+pub use cost::CostTable;
+pub use cryptodl_spec::Relinearization;
+pub use error::CircuitError;
+pub use execute::execute;
+pub use fold::fold;
+pub use plan::{LayerPlan, Plan, plan, plan_with};
+pub use ranges::{RANGE_MARGIN, output_range};
+pub use schedule::Schedule;
+pub use shape::{ASSUMED_LOGITS, assumed_polynomial, plan_shape, plan_shape_with};
+pub use simulate::{Simulation, simulate, simulate_checked};
+pub use streaming::{Execution, Executor};
+pub use types::{Circuit, CircuitLayer, LinearKind, LinearLayer, MAX_DEGREE, PolynomialLayer};
+pub use witness::{Forecast, forecast};

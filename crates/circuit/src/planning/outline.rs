@@ -1,0 +1,148 @@
+//! A value on the planner's machine, and the noise in it.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// A set of features, in outline.
+#[derive(Debug)]
+pub(crate) struct Outline {
+    pub level: usize,
+    pub scale: f64,
+    pub features: usize,
+    /// Polynomials of each ciphertext.
+    pub components: usize,
+    /// Largest |value|, real units.
+    pub bound: f64,
+    /// Root mean square of the values of every feature, real units.
+    pub typical: Vec<f64>,
+    /// Of every feature; of none while the chain is open.
+    pub noise: Noise,
+    /// Standard deviation of what the rounding of the weights changes, real units: no noise, but a different circuit.
+    /// Of every feature; of none while the chain is open.
+    pub rounding: Vec<f64>,
+    /// Held in memory until dropped.
+    pub(super) held: Option<Held>,
+}
+
+/// Noise in a slot, in units of the integers, of every feature: channels differ in what they are multiplied by.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Noise {
+    /// Its standard deviation over slots, keys and images, at typical values.
+    pub typical: Vec<f64>,
+    /// At the largest values: the standard deviation of the part that is normally distributed (of fresh encryptions).
+    pub plain: Vec<f64>,
+    /// The same of the part that was multiplied by the secret (of rounding): its tails are those of a product.
+    pub keyed: Vec<f64>,
+}
+
+impl Noise {
+    /// Of fresh encryptions.
+    pub fn fresh(features: usize, deviation: f64) -> Self {
+        Self {
+            typical: vec![deviation; features],
+            plain: vec![deviation; features],
+            keyed: vec![0.0; features],
+        }
+    }
+
+    /// Every part changed alike.
+    pub fn map(&self, change: impl Fn(&[f64]) -> Vec<f64>) -> Self {
+        Self {
+            typical: change(&self.typical),
+            plain: change(&self.plain),
+            keyed: change(&self.keyed),
+        }
+    }
+
+    /// Multiplied by a number.
+    pub fn times(&self, factor: f64) -> Self {
+        self.map(|part| part.iter().map(|value| value * factor).collect())
+    }
+
+    /// With independent noise of the second kind on top: as it is counted typically, and at most.
+    pub fn and_keyed(mut self, typical: f64, largest: f64) -> Self {
+        for value in &mut self.typical {
+            *value = value.hypot(typical);
+        }
+        for value in &mut self.keyed {
+            *value = value.hypot(largest);
+        }
+        self
+    }
+
+    /// Of a sum. The largest values may depend on each other, as powers of one x do.
+    pub fn plus(mut self, other: &Self) -> Self {
+        let add = |to: &mut [f64], from: &[f64], sum: fn(f64, f64) -> f64| {
+            for (to, from) in to.iter_mut().zip(from) {
+                *to = sum(*to, *from);
+            }
+        };
+        add(&mut self.typical, &other.typical, f64::hypot);
+        add(&mut self.plain, &other.plain, |a, b| a + b);
+        add(&mut self.keyed, &other.keyed, |a, b| a + b);
+        self
+    }
+}
+
+/// Over all features; 0 for none.
+pub(crate) fn root_mean_square(values: &[f64]) -> f64 {
+    let squares: f64 = values.iter().map(|value| value * value).sum();
+    (squares / values.len().max(1) as f64).sqrt()
+}
+
+/// How far noise reaches: a bound that one evaluation in [`TRUST`] exceeds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tails {
+    plain: f64,
+    keyed: f64,
+}
+
+/// One evaluation in about a million may exceed a bound.
+const TRUST: f64 = 1_048_576.0;
+
+impl Tails {
+    /// Over `values` numbers: the quantile of the normal distribution for the first kind; for the second, of the product of two normal
+    /// numbers (conjugate-invariant ring, `real`) or of a normal number and a Rayleigh one (standard ring), which is Laplace's.
+    pub fn over(values: f64, real: bool) -> Self {
+        let log = (2.0 * values * TRUST).ln();
+        Self {
+            plain: (2.0 * log).sqrt(),
+            keyed: if real { log } else { log / 2.0_f64.sqrt() },
+        }
+    }
+
+    /// The largest noise to expect where it has these standard deviations.
+    pub fn reach(self, plain: f64, keyed: f64) -> f64 {
+        self.plain * plain + self.keyed * keyed
+    }
+
+    /// The largest noise to expect anywhere.
+    pub fn bound(self, noise: &Noise) -> f64 {
+        let parts = noise.plain.iter().zip(&noise.keyed);
+        let bounds = parts.map(|(plain, keyed)| self.reach(*plain, *keyed));
+        bounds.fold(0.0, f64::max)
+    }
+}
+
+/// Bytes that count as used until dropped.
+#[derive(Debug)]
+pub(super) struct Held {
+    bytes: u64,
+    used: Rc<Cell<u64>>,
+}
+
+impl Held {
+    pub fn new(bytes: u64, used: &Rc<Cell<u64>>) -> Self {
+        used.set(used.get() + bytes);
+        Self {
+            bytes,
+            used: Rc::clone(used),
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.used.set(self.used.get() - self.bytes);
+    }
+}

@@ -1,0 +1,315 @@
+//! The search: every ring, schedule and scale that the spec leaves open, each in its smallest secure ring degree; the fastest wins.
+//!
+//! A larger ring than needed never helps: an image costs the same in it but for the transforms, which cost more, and its noise is larger.
+//! Within one ring and schedule, precision grows with the scale, and so do the modulus and with it the time; so the scales are tried
+//! from the smallest precise one up for as long as they cost nothing.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::alternative::{Reason, Sketch};
+use super::choose::{Choice, Design, ParameterCache, choose_parameters};
+use super::cost::{CostModel, CostTable};
+use super::error::CircuitError;
+use super::memory;
+use super::plan::{Plan, describe};
+use super::planning::Facts;
+use super::schedule::Schedule;
+use super::select::{COMFORT, Failure, Kind, TIE, better, choose};
+use super::streaming::{Execution, Order, Sizes};
+use super::types::Circuit;
+use ckks::{Parameters, Ring, max_log_qp};
+use cryptodl_spec::{BackendName, EncryptionSpec, Relinearization};
+
+/// log2 of the ring degrees tried, smallest first.
+const LOG_N: std::ops::RangeInclusive<u32> = 11..=16;
+/// log2 of the smallest and the largest scale tried.
+const SCALE_BITS: (f64, f64) = (8.0, 30.0);
+/// Steps between them: sizes of primes are whole bits, but where nothing is rescaled a fraction of one can decide whether a prime suffices.
+const STEP: f64 = 1.0;
+const KEYLESS_STEP: f64 = 0.25;
+/// How many bits below the scale of rescaling a fresh encryption may start: its noise is that much smaller than a rescaling's.
+const INPUT_OFFSETS: [f64; 2] = [0.0, 3.0];
+/// Bits between the planned values and the modulus; more where noise or the size of the primes needs it.
+const HEADROOM: [f64; 3] = [0.25, 1.0, 2.0];
+
+/// What a plan has to meet.
+struct Demands {
+    precision: f64,
+    memory: u64,
+    security_bits: u32,
+}
+
+/// The best plan of all; the best of every other kind as its alternatives.
+pub(super) fn search(
+    circuit: &Circuit,
+    encryption: &EncryptionSpec,
+    costs: &CostTable,
+) -> Result<Plan, CircuitError> {
+    let demands = Demands {
+        precision: encryption
+            .precision_bits
+            .unwrap_or(EncryptionSpec::DEFAULT_PRECISION_BITS),
+        // The simulator holds no ciphertexts.
+        memory: match encryption.backend {
+            BackendName::Clear => u64::MAX,
+            BackendName::Ckks | BackendName::Tfhe => memory::limit(encryption.memory_gib),
+        },
+        security_bits: encryption.security_bits,
+    };
+    let rings = [Ring::Standard, Ring::ConjugateInvariant];
+    let mut finder = Finder {
+        circuit,
+        costs,
+        demands,
+        facts: Facts::default(),
+        scales: encryption.scale_bits,
+        cache: ParameterCache::default(),
+        orders: RefCell::default(),
+    };
+    let mut kinds = Vec::new();
+    for ring in rings
+        .into_iter()
+        .filter(|ring| encryption.ring.is_none_or(|only| only == *ring))
+    {
+        for relinearization in relinearizations(circuit, encryption.relinearization) {
+            kinds.push(Kind {
+                ring,
+                relinearization,
+                outcome: finder.best_of(ring, Schedule::new(relinearization))?,
+            });
+        }
+    }
+    let mut plan = choose(kinds, circuit)?;
+    // What is claimed is what was asked for, though small moduli may meet a higher level.
+    plan.security_bits = plan.security_bits.min(encryption.security_bits);
+    plan.max_log_qp = max_log_qp(plan.security_bits, plan.parameters.log_n).unwrap_or(0.0);
+    Ok(plan)
+}
+
+/// The schedules to try: the one asked for, or all that differ on this circuit. One square is lazy without a key as it is.
+fn relinearizations(circuit: &Circuit, asked: Option<Relinearization>) -> Vec<Relinearization> {
+    use Relinearization::{Eager, Lazy, Never};
+    if let Some(asked) = asked {
+        return vec![asked];
+    }
+    let mut distinct: Vec<Relinearization> = Vec::new();
+    for choice in [Eager, Never, Lazy] {
+        let steps = |choice| Schedule::new(choice).steps(circuit);
+        if !distinct.iter().any(|known| steps(*known) == steps(choice)) {
+            distinct.push(choice);
+        }
+    }
+    distinct
+}
+
+/// What the kinds of plans share.
+struct Finder<'a> {
+    circuit: &'a Circuit,
+    costs: &'a CostTable,
+    demands: Demands,
+    facts: Facts,
+    /// The only scale, where the spec says one.
+    scales: Option<u32>,
+    cache: ParameterCache,
+    orders: RefCell<HashMap<(Schedule, Execution), Rc<Order<'a>>>>,
+}
+
+impl Finder<'_> {
+    /// The best plan of one ring and schedule.
+    fn best_of(
+        &mut self,
+        ring: Ring,
+        schedule: Schedule,
+    ) -> Result<Result<Plan, Failure>, CircuitError> {
+        if let Some(why) = schedule.obstacle(self.circuit) {
+            return Ok(Err(Failure {
+                reason: Reason::Impossible { why },
+                sketch: None,
+            }));
+        }
+        let rescales = schedule.levels(self.circuit) > 0;
+        let offsets = match self.scales {
+            None if rescales => &INPUT_OFFSETS[..],
+            _ => &INPUT_OFFSETS[..1],
+        };
+        let mut best: Option<Result<Plan, Failure>> = None;
+        for &offset in offsets {
+            let found = self.best_scale(ring, schedule, offset)?;
+            best = Some(match best {
+                None => found,
+                Some(best) => better(best, found, self.demands.precision),
+            });
+        }
+        Ok(best.unwrap_or_else(|| Err(nothing_fits(self.demands.security_bits, f64::INFINITY))))
+    }
+
+    /// The best scale of one ring and schedule whose inputs start `offset` bits below it.
+    fn best_scale(
+        &mut self,
+        ring: Ring,
+        schedule: Schedule,
+        offset: f64,
+    ) -> Result<Result<Plan, Failure>, CircuitError> {
+        let (mut scale_bits, last) = match self.scales {
+            Some(only) => (f64::from(only), f64::from(only)),
+            None => (SCALE_BITS.0 + offset, SCALE_BITS.1),
+        };
+        let step = if schedule.levels(self.circuit) > 0 {
+            STEP
+        } else {
+            KEYLESS_STEP
+        };
+        let mut best: Result<Plan, Failure> =
+            Err(nothing_fits(self.demands.security_bits, f64::INFINITY));
+        while scale_bits <= last {
+            let candidate = self.candidate(ring, schedule, scale_bits, offset)?;
+            // A bit of scale is about a bit of precision: what is missing is skipped at once, but for one bit.
+            let missing = match &candidate {
+                Ok(_) => 0.0,
+                Err(failure) => match failure.reason {
+                    Reason::Imprecise { bits, wanted } => wanted - bits - 1.0,
+                    _ => 0.0,
+                },
+            };
+            scale_bits += step * (missing.clamp(0.0, SCALE_BITS.1) / step).floor().max(1.0);
+            let over = match (&best, &candidate) {
+                // Larger scales only make it worse.
+                (_, Err(failure)) => !matches!(failure.reason, Reason::Imprecise { .. }),
+                (Ok(best), Ok(candidate)) => {
+                    candidate.seconds_per_image() > best.seconds_per_image() * (1.0 + TIE)
+                        || best.logit_precision_bits() >= self.demands.precision + COMFORT
+                }
+                _ => false,
+            };
+            best = better(best, candidate, self.demands.precision);
+            if over {
+                break;
+            }
+        }
+        Ok(best)
+    }
+
+    /// One plan, in the smallest ring degree that holds it.
+    fn candidate(
+        &mut self,
+        ring: Ring,
+        schedule: Schedule,
+        scale_bits: f64,
+        offset: f64,
+    ) -> Result<Result<Plan, Failure>, CircuitError> {
+        let mut needed = f64::INFINITY;
+        let security = self.demands.security_bits;
+        for (log_n, admitted) in
+            LOG_N.filter_map(|log_n| Some((log_n, max_log_qp(security, log_n)?)))
+        {
+            for headroom in HEADROOM {
+                let design = Design {
+                    circuit: self.circuit,
+                    facts: &self.facts,
+                    schedule,
+                    ring,
+                    input_bits: scale_bits - offset,
+                    scale_bits,
+                    headroom,
+                };
+                let choice = choose_parameters(&design, log_n, admitted, &mut self.cache);
+                if let Err(CircuitError::Overflow { limit_bits, .. }) = choice {
+                    let why = format!(
+                        "its integers could pass {limit_bits} bits, more than the clear simulator holds"
+                    );
+                    return Ok(Err(Failure {
+                        reason: Reason::Impossible { why },
+                        sketch: None,
+                    }));
+                }
+                match choice? {
+                    Choice::Fits(parameters, design) => {
+                        match self.judge(&design, &parameters) {
+                            // Noise or a prime below its size: a little more room.
+                            Err(CircuitError::Wraps { .. }) => {}
+                            judged => return judged,
+                        }
+                    }
+                    Choice::TooLarge(log_qp) => {
+                        needed = log_qp;
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(Err(nothing_fits(security, needed)))
+    }
+
+    /// Whether a plan meets the demands.
+    fn judge(
+        &self,
+        design: &Design<'_>,
+        parameters: &Parameters,
+    ) -> Result<Result<Plan, Failure>, CircuitError> {
+        let mut plan = describe(design, parameters, self.costs)?;
+        if plan.peak_memory_bytes > self.demands.memory {
+            self.stream(&mut plan, parameters);
+        }
+        let (bits, wanted) = (plan.logit_precision_bits(), self.demands.precision);
+        let reason = if bits.is_nan() || bits < wanted {
+            Reason::Imprecise { bits, wanted }
+        } else if plan.peak_memory_bytes > self.demands.memory {
+            Reason::Memory {
+                bytes: plan.peak_memory_bytes,
+                limit: self.demands.memory,
+            }
+        } else {
+            return Ok(Ok(plan));
+        };
+        Ok(Err(Failure {
+            reason,
+            sketch: Some(Sketch::of(&plan)),
+        }))
+    }
+}
+
+impl<'a> Finder<'a> {
+    /// Lets a plan that is too large run in chunks: the largest that fit, or those that come nearest to it.
+    fn stream(&self, plan: &mut Plan, parameters: &Parameters) {
+        let cost = CostModel::new(parameters, self.costs);
+        let layers = std::mem::take(&mut plan.layers);
+        let sizes = Sizes {
+            cost: &cost,
+            layers: &layers,
+            limbs: parameters.max_level() + 1,
+            upload: plan.input_bytes,
+        };
+        for execution in Execution::ALL {
+            let peak = sizes.peak(&self.order(plan.schedule, execution));
+            if peak < plan.peak_memory_bytes {
+                (plan.execution, plan.peak_memory_bytes) = (execution, peak);
+            }
+            if plan.peak_memory_bytes <= self.demands.memory {
+                break;
+            }
+        }
+        plan.layers = layers;
+    }
+
+    /// The order of an execution: the same for all parameter sets.
+    fn order(&self, schedule: Schedule, execution: Execution) -> Rc<Order<'a>> {
+        let mut orders = self.orders.borrow_mut();
+        let known = orders.entry((schedule, execution));
+        let new = || Rc::new(Order::new(self.circuit, schedule, execution));
+        Rc::clone(known.or_insert_with(new))
+    }
+}
+
+fn nothing_fits(security_bits: u32, needed_log_qp: f64) -> Failure {
+    let largest_log_n = *LOG_N.end();
+    Failure {
+        reason: Reason::Insecure {
+            needed_log_qp,
+            largest_log_qp: max_log_qp(security_bits, largest_log_n).unwrap_or(0.0),
+            largest_log_n,
+        },
+        sketch: None,
+    }
+}

@@ -1,0 +1,273 @@
+//! The one check of a network's numbers: whatever passes here can be evaluated without a panic.
+
+use super::error::ModelError;
+use super::network::{TrainedLayer, TrainedNetwork};
+use cryptodl_spec::Shape;
+
+/// Most values that one feature map or weight may hold; a hostile file cannot ask for more.
+const MOST_VALUES: usize = 1 << 30;
+
+/// The output shape of every layer, once every length, shape and number of the network was found right.
+///
+/// # Errors
+/// The first thing that is wrong, with the layer's index and the values.
+pub fn shapes(network: &TrainedNetwork) -> Result<Vec<Shape>, ModelError> {
+    let whole = |message: String| Err(ModelError::Network(message));
+    let input = network.input;
+    if size(&[input.channels, input.height, input.width]).is_none_or(|values| values == 0) {
+        return whole(format!(
+            "its input shape is {} x {} x {}",
+            input.channels, input.height, input.width
+        ));
+    }
+    if network.mean.len() != input.channels || network.std.len() != input.channels {
+        return whole(format!(
+            "{} means and {} standard deviations for {} input channels",
+            network.mean.len(),
+            network.std.len(),
+            input.channels
+        ));
+    }
+    if network.mean.iter().any(|value| !value.is_finite())
+        || network
+            .std
+            .iter()
+            .any(|value| !value.is_finite() || *value <= 0.0)
+    {
+        return whole("its pixel normalisation is not finite and positive".to_owned());
+    }
+    let mut shape = input;
+    let mut outputs = Vec::with_capacity(network.layers.len());
+    for (index, layer) in network.layers.iter().enumerate() {
+        shape = Checker {
+            index,
+            kind: layer.kind(),
+            input: shape,
+        }
+        .layer(layer)?;
+        outputs.push(shape);
+    }
+    if !matches!(network.layers.last(), Some(TrainedLayer::Dense { .. }))
+        || shape.len() != network.classes
+        || network.classes == 0
+    {
+        return whole(format!(
+            "it has {} classes, but its last layer gives {} values",
+            network.classes,
+            shape.len()
+        ));
+    }
+    Ok(outputs)
+}
+
+impl TrainedLayer {
+    /// The name of the layer's kind, as in specs and files.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Conv { .. } => "conv",
+            Self::Dense { .. } => "dense",
+            Self::BatchNorm { .. } => "batch-norm",
+            Self::Polynomial { .. } => "polynomial",
+            Self::Function(_) => "function",
+            Self::AvgPool { .. } => "avg-pool",
+            Self::MaxPool { .. } => "max-pool",
+        }
+    }
+}
+
+/// The product, if it is small enough to be a number of values.
+fn size(factors: &[usize]) -> Option<usize> {
+    factors
+        .iter()
+        .try_fold(1_usize, |product, factor| product.checked_mul(*factor))
+        .filter(|values| *values <= MOST_VALUES)
+}
+
+/// How many windows fit, or `None` where not one does or the arithmetic overflows.
+pub fn windows(length: usize, window: usize, stride: usize, padding: usize) -> Option<usize> {
+    let padded = length.checked_add(padding.checked_mul(2)?)?;
+    if window == 0 || stride == 0 {
+        None
+    } else {
+        Some(padded.checked_sub(window)? / stride + 1)
+    }
+}
+
+struct Checker {
+    index: usize,
+    kind: &'static str,
+    input: Shape,
+}
+
+impl Checker {
+    fn layer(&self, layer: &TrainedLayer) -> Result<Shape, ModelError> {
+        let Shape {
+            channels,
+            height,
+            width,
+        } = self.input;
+        match layer {
+            TrainedLayer::Conv {
+                in_channels,
+                out_channels,
+                kernel,
+                stride,
+                padding,
+                weight,
+                bias,
+            } => {
+                if *in_channels != channels {
+                    return self.refuse(format!("it has {in_channels} input channels"));
+                }
+                let Some(expected) = size(&[*out_channels, *in_channels, *kernel, *kernel])
+                    .filter(|values| *values > 0)
+                else {
+                    return self.refuse("its kernel is empty or beyond all bounds".to_owned());
+                };
+                if padding >= kernel {
+                    return self.refuse(format!("padding {padding} with a kernel of {kernel}"));
+                }
+                self.numbers("weight", weight, expected)?;
+                self.bias(bias, *out_channels)?;
+                let (Some(height), Some(width)) = (
+                    windows(height, *kernel, *stride, *padding),
+                    windows(width, *kernel, *stride, *padding),
+                ) else {
+                    return self.refuse(format!(
+                        "no window of {kernel} with stride {stride} and padding {padding} fits"
+                    ));
+                };
+                self.map(Shape {
+                    channels: *out_channels,
+                    height,
+                    width,
+                })
+            }
+            TrainedLayer::Dense {
+                inputs,
+                outputs,
+                weight,
+                bias,
+            } => {
+                if *inputs != self.input.len() {
+                    return self.refuse(format!("it has {inputs} inputs"));
+                }
+                let Some(expected) = size(&[*inputs, *outputs]).filter(|values| *values > 0) else {
+                    return self.refuse("its weight is empty or beyond all bounds".to_owned());
+                };
+                self.numbers("weight", weight, expected)?;
+                self.bias(bias, *outputs)?;
+                Ok(Shape {
+                    channels: *outputs,
+                    height: 1,
+                    width: 1,
+                })
+            }
+            TrainedLayer::BatchNorm {
+                gamma,
+                beta,
+                mean,
+                variance,
+                epsilon,
+            } => {
+                for (what, values) in [
+                    ("gamma", gamma),
+                    ("beta", beta),
+                    ("mean", mean),
+                    ("variance", variance),
+                ] {
+                    self.numbers(what, values, channels)?;
+                }
+                if let Some(value) = variance.iter().find(|value| **value < 0.0) {
+                    return Err(self.value("variance", f64::from(*value)));
+                }
+                if !epsilon.is_finite() || *epsilon <= 0.0 {
+                    return Err(self.value("epsilon", *epsilon));
+                }
+                Ok(self.input)
+            }
+            TrainedLayer::Polynomial {
+                degree,
+                rows,
+                coefficients,
+            } => {
+                if *rows != 1 && *rows != channels {
+                    return self.refuse(format!("it has {rows} rows of coefficients"));
+                }
+                if *degree == 0 || *degree > 64 {
+                    return self.refuse(format!("a polynomial of degree {degree}"));
+                }
+                self.numbers("coefficients", coefficients, rows * (degree + 1))?;
+                Ok(self.input)
+            }
+            TrainedLayer::Function(_) => Ok(self.input),
+            TrainedLayer::AvgPool { size, stride } | TrainedLayer::MaxPool { size, stride } => {
+                match (
+                    windows(height, *size, *stride, 0),
+                    windows(width, *size, *stride, 0),
+                ) {
+                    (Some(height), Some(width)) => Ok(Shape {
+                        channels,
+                        height,
+                        width,
+                    }),
+                    _ => self.refuse(format!("no window of {size} with stride {stride} fits")),
+                }
+            }
+        }
+    }
+
+    fn map(&self, shape: Shape) -> Result<Shape, ModelError> {
+        match size(&[shape.channels, shape.height, shape.width]) {
+            Some(_) => Ok(shape),
+            None => self.refuse("its output is beyond all bounds".to_owned()),
+        }
+    }
+
+    fn bias(&self, bias: &[f32], outputs: usize) -> Result<(), ModelError> {
+        if bias.is_empty() {
+            Ok(())
+        } else {
+            self.numbers("bias", bias, outputs)
+        }
+    }
+
+    fn numbers(
+        &self,
+        what: &'static str,
+        values: &[f32],
+        expected: usize,
+    ) -> Result<(), ModelError> {
+        if values.len() != expected {
+            return Err(ModelError::Length {
+                layer: self.index,
+                kind: self.kind,
+                what,
+                found: values.len(),
+                expected,
+            });
+        }
+        match values.iter().find(|value| !value.is_finite()) {
+            Some(value) => Err(self.value(what, f64::from(*value))),
+            None => Ok(()),
+        }
+    }
+
+    const fn value(&self, what: &'static str, value: f64) -> ModelError {
+        ModelError::Value {
+            layer: self.index,
+            kind: self.kind,
+            what,
+            value,
+        }
+    }
+
+    fn refuse<T>(&self, reason: String) -> Result<T, ModelError> {
+        Err(ModelError::Input {
+            layer: self.index,
+            kind: self.kind,
+            input: self.input,
+            reason,
+        })
+    }
+}

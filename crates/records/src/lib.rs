@@ -1,0 +1,10 @@
+//! What a run measures: its typed rows, its predictions and how they agree, and its summary. Plain numbers; nothing here reads or writes.
+
+pub mod agreement;
+mod predictions;
+mod statistics;
+mod summary;
+
+pub use predictions::{PredictionColumn, PredictionTable};
+pub use statistics::{mean_interval, median};
+pub use summary::*;

@@ -1,0 +1,93 @@
+//! `[train.augment]`: random changes of the training images, with defaults for each data set.
+
+use super::field::{flag, real, whole};
+use crate::error::Problem;
+use crate::raw::{RawAugment, RawAugmentTable};
+use crate::{AugmentSpec, DatasetName};
+use toml::Spanned;
+
+const NONE: AugmentSpec = AugmentSpec {
+    rotation: 0.0,
+    scale: 0.0,
+    shift: 0.0,
+    shear: 0.0,
+    elastic: 0.0,
+    crop: 0,
+    flip: false,
+    cutout: 0,
+};
+
+/// What is known to help. Digits must not be mirrored; the built-in ones are drawn in random poses already.
+const fn defaults(name: DatasetName) -> AugmentSpec {
+    match name {
+        DatasetName::Mnist => AugmentSpec {
+            rotation: 11.0,
+            scale: 0.12,
+            shift: 0.12,
+            shear: 0.2,
+            elastic: 1.0,
+            ..NONE
+        },
+        DatasetName::Digits => AugmentSpec {
+            rotation: 5.0,
+            scale: 0.05,
+            shift: 0.05,
+            shear: 0.05,
+            elastic: 0.5,
+            ..NONE
+        },
+        DatasetName::FashionMnist => AugmentSpec {
+            crop: 2,
+            flip: true,
+            ..NONE
+        },
+        DatasetName::Cifar10 => AugmentSpec {
+            crop: 4,
+            flip: true,
+            cutout: 8,
+            ..NONE
+        },
+    }
+}
+
+pub(super) fn check(
+    raw: Option<&Spanned<RawAugment>>,
+    name: DatasetName,
+) -> Result<AugmentSpec, Problem> {
+    match raw.map(Spanned::get_ref) {
+        None | Some(RawAugment::Switch(true)) => Ok(defaults(name)),
+        Some(RawAugment::Switch(false)) => Ok(NONE),
+        Some(RawAugment::Table(table)) => filled(table, name),
+    }
+}
+
+/// A key that is left out keeps the data set's default.
+fn filled(raw: &RawAugmentTable, name: DatasetName) -> Result<AugmentSpec, Problem> {
+    let default = defaults(name);
+    let side = name.shape().height;
+    Ok(AugmentSpec {
+        rotation: real(
+            &raw.rotation,
+            "train.augment.rotation",
+            default.rotation,
+            0.0..=180.0,
+        )?,
+        scale: real(&raw.scale, "train.augment.scale", default.scale, 0.0..=0.9)?,
+        shift: real(&raw.shift, "train.augment.shift", default.shift, 0.0..=0.5)?,
+        shear: real(&raw.shear, "train.augment.shear", default.shear, 0.0..=1.0)?,
+        elastic: real(
+            &raw.elastic,
+            "train.augment.elastic",
+            default.elastic,
+            0.0..=8.0,
+        )?,
+        crop: whole(&raw.crop, "train.augment.crop", default.crop, 0..=side / 2)?,
+        flip: flag(&raw.flip, default.flip),
+        cutout: whole(
+            &raw.cutout,
+            "train.augment.cutout",
+            default.cutout,
+            0..=side,
+        )?,
+    })
+}

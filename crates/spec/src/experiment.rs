@@ -1,0 +1,413 @@
+//! The checked experiment: what the rest of the program works on. Built by [`super::check`] alone, never changed afterwards.
+
+use polyapprox::{Function, Interval, Method, Polynomial};
+use serde::Serialize;
+
+/// A whole experiment, every default filled in and every value checked.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Experiment {
+    /// Letters, digits, `-` and `_`; at most 64 characters.
+    pub name: String,
+    /// Seeds data generation, initial weights, shuffling and augmentation. Never reaches a key, a mask or a noise sample.
+    pub seed: u64,
+    /// Which images.
+    pub dataset: DatasetSpec,
+    /// The activation and its polynomial.
+    pub activation: ActivationSpec,
+    /// The layers.
+    pub network: NetworkSpec,
+    /// How to train.
+    pub train: TrainSpec,
+    /// How to encrypt.
+    pub encryption: EncryptionSpec,
+    /// What to write.
+    pub output: OutputSpec,
+}
+
+/// The data sets that the program can read or make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DatasetName {
+    /// 60,000 + 10,000 grey 28x28 handwritten digits.
+    Mnist,
+    /// 60,000 + 10,000 grey 28x28 pieces of clothing.
+    FashionMnist,
+    /// 50,000 + 10,000 colour 32x32 photographs.
+    Cifar10,
+    /// Synthetic 28x28 digits, drawn by the program itself.
+    Digits,
+}
+
+/// Which images an experiment uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct DatasetSpec {
+    /// The data set.
+    pub name: DatasetName,
+    /// Use only the first `train` training images (validation included). `None`: all; a spec that was checked has a number.
+    pub train: Option<usize>,
+    /// Use only the first `test` test images. `None`: all; a spec that was checked has a number.
+    pub test: Option<usize>,
+}
+
+/// Whether the polynomial's coefficients are learned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trainable {
+    /// The method's polynomial, as it is.
+    Fixed,
+    /// One polynomial per layer, learned.
+    Layer,
+    /// One polynomial per channel, learned.
+    Channel,
+}
+
+/// The activation function and the polynomial in its place.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ActivationSpec {
+    /// What the polynomial stands for.
+    pub function: Function,
+    /// How the polynomial is found; unused when `coefficients` are given.
+    pub method: Method,
+    /// 2 to 15.
+    pub degree: usize,
+    /// Where the polynomial is fitted; inputs outside it are counted and penalised in training.
+    pub interval: Interval,
+    /// Whether training moves the coefficients; per channel unless the spec says otherwise.
+    pub trainable: Trainable,
+    /// Explicit ascending coefficients, instead of a method.
+    pub coefficients: Option<Vec<f64>>,
+    /// Train and evaluate the function itself, by look-ups: no polynomial anywhere. The backend `tfhe` alone can.
+    #[serde(skip_serializing_if = "is_false")]
+    pub exact: bool,
+}
+
+impl ActivationSpec {
+    /// The polynomial that training starts from: the given coefficients, or the one that the method finds.
+    ///
+    /// # Errors
+    /// As [`polyapprox::approximate`] and [`Polynomial::new`].
+    pub fn starting_polynomial(&self) -> Result<Polynomial, polyapprox::Error> {
+        match &self.coefficients {
+            Some(coefficients) => Polynomial::new(coefficients.clone()),
+            None => {
+                let fit = polyapprox::approximate(
+                    self.function,
+                    self.method,
+                    self.degree,
+                    self.interval,
+                )?;
+                Ok(fit.polynomial)
+            }
+        }
+    }
+}
+
+/// Keeps a switch that is off out of content keys: specs from before it have the keys that they had.
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// Channels, height and width of one image or feature map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+pub struct Shape {
+    /// Channels.
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+}
+
+impl Shape {
+    /// Number of values.
+    pub const fn len(&self) -> usize {
+        self.channels * self.height * self.width
+    }
+    /// Whether there are no values.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// One layer of the network as the spec has it, shapes checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum LayerSpec {
+    /// Two-dimensional convolution with a square kernel, zero padding.
+    Conv {
+        /// Output channels.
+        channels: usize,
+        /// Rows and columns of the kernel.
+        kernel: usize,
+        /// Step between windows.
+        stride: usize,
+        /// Zeros added on each side.
+        padding: usize,
+    },
+    /// Batch normalisation (written out before every activation unless the spec turns it off).
+    BatchNorm,
+    /// The experiment's activation.
+    Activation,
+    /// Average pooling.
+    AvgPool {
+        /// Rows and columns of the window.
+        size: usize,
+        /// Step between windows.
+        stride: usize,
+    },
+    /// Fully connected layer; flattens `[channels, height, width]` first where needed.
+    Dense {
+        /// Output features.
+        units: usize,
+    },
+}
+
+/// The network.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NetworkSpec {
+    /// Convolutions among the layers.
+    pub depth: usize,
+    /// Input shape, from the data set.
+    pub input: Shape,
+    /// Output classes, from the data set.
+    pub classes: usize,
+    /// Every layer, the closing dense layer with `classes` units included.
+    pub layers: Vec<LayerSpec>,
+    /// `shapes[i]` is the output shape of `layers[i]`; dense layers give `[units, 1, 1]`.
+    pub shapes: Vec<Shape>,
+}
+
+/// The optimiser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Optimizer {
+    /// Adam with decoupled weight decay.
+    Adamw,
+    /// Adam.
+    Adam,
+    /// Stochastic gradient descent with Nesterov momentum.
+    Sgd,
+}
+
+/// Random changes of the training images. Zero turns a change off.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct AugmentSpec {
+    /// Largest rotation, degrees.
+    pub rotation: f64,
+    /// Largest relative change of size (0.12: 88 % to 112 %).
+    pub scale: f64,
+    /// Largest shift, as a fraction of the image's side.
+    pub shift: f64,
+    /// Largest shear, radians.
+    pub shear: f64,
+    /// Largest displacement of the elastic field (a 5x5 grid, bilinear), pixels.
+    pub elastic: f64,
+    /// Random crop after padding by this many pixels.
+    pub crop: usize,
+    /// Mirror half of the images left to right.
+    pub flip: bool,
+    /// Side of the square that is blanked, pixels.
+    pub cutout: usize,
+}
+
+/// How the network is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct TrainSpec {
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// Images per step.
+    pub batch: usize,
+    /// The optimiser.
+    pub optimizer: Optimizer,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Weight decay.
+    pub weight_decay: f64,
+    /// Momentum of SGD.
+    pub momentum: f64,
+    /// Share of all steps in which the learning rate rises linearly; a cosine to zero follows.
+    pub warmup: f64,
+    /// Label smoothing.
+    pub label_smoothing: f64,
+    /// Decay of the moving average of the weights; 0 turns it off.
+    pub ema: f64,
+    /// Largest gradient norm; 0 turns clipping off.
+    pub clip_norm: f64,
+    /// Weight of the penalty on pre-activations outside the interval.
+    pub range_penalty: f64,
+    /// Training images held out to choose epochs and hyper-parameters.
+    pub validation: usize,
+    /// Training images used to recalibrate batch norm at the end.
+    pub recalibrate: usize,
+    /// Also train the same network with the original activation (accuracy `original`).
+    pub baseline: bool,
+    /// Threads; 0: all cores. One thread gives bit-equal reruns.
+    pub threads: usize,
+    /// Changes of the training images.
+    pub augment: AugmentSpec,
+    /// Train on the integers that look-ups will read; `None`: in floating point alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantize: Option<QuantizeSpec>,
+}
+
+/// Training with quantised pixels and weights: the forward pass rounds, the gradient goes straight through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct QuantizeSpec {
+    /// Bits of a pixel.
+    pub pixel_bits: u32,
+    /// Bits of the sums that look-ups read: weights are as fine as that leaves room for.
+    pub sum_bits: u32,
+    /// Whether the sums use the whole torus, around the kink of an exact ReLU (see `circuit::lookup`).
+    pub whole_torus: bool,
+}
+
+/// Which engine evaluates the encrypted images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackendName {
+    /// Batched leveled CKKS.
+    Ckks,
+    /// Bootstrapped TFHE.
+    Tfhe,
+    /// No encryption: the integer simulator alone.
+    Clear,
+}
+
+/// How images are encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct EncryptionSpec {
+    /// The engine.
+    pub backend: BackendName,
+    /// Classical security in bits: 128, 192 or 256.
+    pub security_bits: u32,
+    /// How many test images are really encrypted (at most all of them).
+    pub images: usize,
+    /// Threads of the encrypted evaluation; 0: all cores.
+    pub threads: usize,
+    /// The ring that messages live in; `None`: the planner chooses.
+    pub ring: Option<ckks::Ring>,
+    /// When products go back to two components; `None`: the planner chooses.
+    pub relinearization: Option<Relinearization>,
+    /// Signed bits of the integer weights, 4 to 12; `None`: the planner chooses.
+    pub weight_bits: Option<u32>,
+    /// log2 of the scale that rescaling returns to, 8 to 30; `None`: the planner chooses.
+    pub scale_bits: Option<u32>,
+    /// The least predicted precision of the logits: -log2 of the standard deviation of their noise. `None`:
+    /// [`EncryptionSpec::DEFAULT_PRECISION_BITS`].
+    pub precision_bits: Option<f64>,
+    /// The most memory that one batch on the server may take, GiB; `None`: half of what the machine has.
+    pub memory_gib: Option<f64>,
+    /// Bits of a look-up's index (`tfhe` alone), 3 to 7; `None`: a search on held-out training images chooses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_bits: Option<u32>,
+    /// Bits of a pixel that the client encrypts (`tfhe` alone): 1, 2, 4 or 8; `None`: the search chooses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pixel_bits: Option<u32>,
+}
+
+/// When the product of two ciphertexts, which has more components than they have, goes back to two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Relinearization {
+    /// After every product, before the next linear layer.
+    Eager,
+    /// A square keeps its three components through the linear layers after it, up to the next activation; after the last one the client
+    /// decrypts three.
+    Lazy,
+    /// Not at all: no evaluation key, no rescaling. Every square doubles the components, less one, and the client decrypts them.
+    Never,
+}
+
+/// What a run writes besides the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct OutputSpec {
+    /// Write charts (SVG and PNG).
+    pub charts: bool,
+    /// Write `report.md` and `report.html`.
+    pub report: bool,
+    /// Keep the logits in `predictions.parquet`.
+    pub logits: bool,
+}
+
+impl DatasetName {
+    /// The name in specs and folders.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mnist => "mnist",
+            Self::FashionMnist => "fashion-mnist",
+            Self::Cifar10 => "cifar10",
+            Self::Digits => "digits",
+        }
+    }
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Mnist, Self::FashionMnist, Self::Cifar10, Self::Digits];
+
+    /// Shape of one image.
+    pub const fn shape(self) -> Shape {
+        match self {
+            Self::Cifar10 => Shape {
+                channels: 3,
+                height: 32,
+                width: 32,
+            },
+            _ => Shape {
+                channels: 1,
+                height: 28,
+                width: 28,
+            },
+        }
+    }
+    /// Number of training and test images; for [`Self::Digits`], what is drawn unless the spec says otherwise.
+    pub const fn counts(self) -> (usize, usize) {
+        match self {
+            Self::Cifar10 => (50_000, 10_000),
+            Self::Digits => (20_000, 4_000),
+            _ => (60_000, 10_000),
+        }
+    }
+}
+
+impl EncryptionSpec {
+    /// Noise of 2^-5 in a logit: it decides between two classes only where the network itself does not. On trained MNIST networks, at
+    /// least 999 of 1000 encrypted predictions are then those of the polynomial network.
+    pub const DEFAULT_PRECISION_BITS: f64 = 5.0;
+}
+
+impl Relinearization {
+    /// The name in specs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Eager => "eager",
+            Self::Lazy => "lazy",
+            Self::Never => "never",
+        }
+    }
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Eager, Self::Lazy, Self::Never];
+}
+
+impl Optimizer {
+    /// The name in specs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Adamw => "adamw",
+            Self::Adam => "adam",
+            Self::Sgd => "sgd",
+        }
+    }
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Adamw, Self::Adam, Self::Sgd];
+}
+
+impl BackendName {
+    /// The name in specs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ckks => "ckks",
+            Self::Tfhe => "tfhe",
+            Self::Clear => "clear",
+        }
+    }
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Ckks, Self::Tfhe, Self::Clear];
+}

@@ -1,0 +1,159 @@
+//! Average and maximum pooling.
+
+use super::kernel::{Kernel, Matrix, Owned, apply};
+use super::windows::Windows;
+use burn::tensor::Tensor;
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
+use cryptodl_spec::Shape;
+use rayon::prelude::*;
+
+/// Mean over each window. There must be no padding.
+///
+/// # Shapes
+/// `[images * height * width, channels]` to `[images * rows * columns, channels]`
+pub(crate) fn avg_pool(x: Tensor<2>, windows: Windows) -> Tensor<2> {
+    let nothing = Tensor::zeros([1, 1], &x.device());
+    apply(Average { windows }, x, nothing)
+}
+
+#[derive(Debug)]
+struct Average {
+    windows: Windows,
+}
+
+impl Average {
+    /// Values of one image before and after.
+    fn sizes(&self) -> (usize, usize) {
+        let (rows, columns) = self.windows.counts();
+        (
+            self.windows.input.len(),
+            rows * columns * self.windows.input.channels,
+        )
+    }
+
+    /// One over the pixels of a window.
+    fn share(&self) -> f32 {
+        1.0 / (self.windows.kernel * self.windows.kernel) as f32
+    }
+}
+
+impl Kernel for Average {
+    fn forward(&self, x: Matrix<'_>, _: Matrix<'_>) -> Owned {
+        let (before, after) = self.sizes();
+        let (channels, share) = (x.columns, self.share());
+        let mut y = vec![0.0; x.values.len() / before * after];
+        y.par_chunks_mut(after)
+            .zip(x.values.par_chunks(before))
+            .for_each(|(y, x)| {
+                self.windows.stretches(|window, _, from, length| {
+                    let mean = &mut y[window * channels..(window + 1) * channels];
+                    for pixel in x[from..from + length].chunks_exact(channels) {
+                        mean.iter_mut()
+                            .zip(pixel)
+                            .for_each(|(mean, x)| *mean += share * x);
+                    }
+                });
+            });
+        Owned {
+            rows: y.len() / channels,
+            columns: channels,
+            values: y,
+        }
+    }
+
+    fn backward(
+        &self,
+        x: Matrix<'_>,
+        _: Matrix<'_>,
+        gradient: Matrix<'_>,
+        wants_x: bool,
+    ) -> (Option<Vec<f32>>, Vec<f32>) {
+        let (before, after) = self.sizes();
+        let (channels, share) = (x.columns, self.share());
+        let x_gradient = wants_x.then(|| {
+            let mut dx = vec![0.0; x.values.len()];
+            dx.par_chunks_mut(before)
+                .zip(gradient.values.par_chunks(after))
+                .for_each(|(dx, g)| {
+                    self.windows.stretches(|window, _, from, length| {
+                        let g = &g[window * channels..(window + 1) * channels];
+                        for pixel in dx[from..from + length].chunks_exact_mut(channels) {
+                            pixel.iter_mut().zip(g).for_each(|(dx, g)| *dx += share * g);
+                        }
+                    });
+                });
+            dx
+        });
+        (x_gradient, vec![0.0])
+    }
+}
+
+/// Largest value of each window. There must be no padding. In the clear only, so the engine's own operation will do.
+///
+/// # Shapes
+/// `[images * height * width, channels]` to `[images * rows * columns, channels]`
+pub(crate) fn max_pool(x: Tensor<2>, windows: Windows) -> Tensor<2> {
+    let Shape {
+        channels,
+        height,
+        width,
+    } = windows.input;
+    let images = x.dims()[0] / (height * width);
+    let (rows, columns) = windows.counts();
+    let mut options = MaxPoolOptions::new([windows.kernel; 2]);
+    options.stride = [windows.stride; 2];
+    let x = x
+        .reshape([images, height, width, channels])
+        .permute([0, 3, 1, 2]);
+    max_pool2d(x, options)
+        .permute([0, 2, 3, 1])
+        .reshape([images * rows * columns, channels])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kernel::check::{random, same};
+    use super::*;
+    use burn::tensor::module::avg_pool2d;
+    use burn::tensor::ops::AvgPoolOptions;
+
+    #[test]
+    fn averages_agree_with_the_engines_own_operation() {
+        for (channels, height, width, kernel, stride) in [
+            (3, 8, 6, 2, 2),
+            (1, 7, 7, 3, 1),
+            (5, 9, 8, 2, 3),
+            (4, 4, 4, 4, 4),
+        ] {
+            let windows = Windows {
+                input: Shape {
+                    channels,
+                    height,
+                    width,
+                },
+                kernel,
+                stride,
+                padding: 0,
+            };
+            let rows = 3 * height * width;
+            same(
+                (random(rows, channels, 1), [rows, channels]),
+                (vec![0.0], [1, 1]),
+                |x, p| avg_pool(x, windows) + p * 0.0,
+                |x, p| {
+                    let mut options = AvgPoolOptions::new([kernel; 2]);
+                    options.stride = [stride; 2];
+                    let x = x
+                        .reshape([3, height, width, channels])
+                        .permute([0, 3, 1, 2]);
+                    let (rows, columns) = windows.counts();
+                    avg_pool2d(x, options)
+                        .permute([0, 2, 3, 1])
+                        .reshape([3 * rows * columns, channels])
+                        + p * 0.0
+                },
+            );
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Batch norm's statistics, measured afresh for the averaged weights.
+//!
+//! During training batch norm divides by each batch's own statistics. The averaged weights never saw those, so before they are
+//! validated their statistics are measured on training images as they are, without augmentation: the images that inference gets.
+
+use crate::graph::{Graph, Normalisation};
+use crate::infer::{Inputs, tensor};
+use crate::parameters::Parameters;
+use burn::tensor::Device;
+use cryptodl_model::{ModelError, TrainedLayer, TrainedNetwork};
+use cryptodl_spec::Shape;
+
+/// Images per forward pass.
+pub(super) const BATCH: usize = 500;
+
+/// Sets the mean and variance of every batch norm to those of the first `count` images, at least a batch and at most all.
+///
+/// Within a batch each layer is normalised by the batch's own statistics; over the batches, the mean is the mean of means and the
+/// variance the mean variance plus the variance of the means.
+///
+/// # Errors
+/// When the engine fails.
+pub(super) fn recalibrate(
+    network: &mut TrainedNetwork,
+    shapes: &[Shape],
+    parameters: &Parameters,
+    inputs: &Inputs<'_>,
+    count: usize,
+) -> Result<(), ModelError> {
+    let device = Device::flex();
+    let indices: Vec<usize> = (0..inputs.len().min(count.max(BATCH))).collect();
+    let mut sums: Vec<(usize, Vec<f64>, Vec<f64>)> = Vec::new();
+    let graph = Graph::new(
+        network,
+        shapes,
+        parameters,
+        &parameters.gather(network),
+        &device,
+    );
+    for batch in indices.chunks(BATCH) {
+        let share = batch.len() as f64 / indices.len() as f64;
+        let pass = graph.forward(
+            tensor(inputs.plain(batch), inputs.channels(), &device),
+            Normalisation::Batch,
+        );
+        for (index, statistics) in pass.statistics.into_iter().enumerate() {
+            let (mean, variance) = (statistics.moments.mean, statistics.moments.variance);
+            if sums.len() <= index {
+                sums.push((
+                    statistics.layer,
+                    vec![0.0; mean.len()],
+                    vec![0.0; mean.len()],
+                ));
+            }
+            let (_, first, second) = &mut sums[index];
+            for (channel, (mean, variance)) in mean.iter().zip(variance).enumerate() {
+                first[channel] += share * mean;
+                second[channel] += share * (variance + mean * mean);
+            }
+        }
+    }
+    for (layer, first, second) in sums {
+        if let TrainedLayer::BatchNorm { mean, variance, .. } = &mut network.layers[layer] {
+            *mean = first.iter().map(|mean| *mean as f32).collect();
+            *variance = first
+                .iter()
+                .zip(second)
+                .map(|(mean, square)| (square - mean * mean).max(0.0) as f32)
+                .collect();
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use crate::parameters::Coefficients;
+    use cryptodl_model::shapes;
+    use cryptodl_reference as reference;
+
+    #[test]
+    fn the_first_norms_statistics_are_those_of_its_inputs() {
+        let mut network = reference::network(2);
+        let images = reference::images(network.input, 1200, 60);
+        let (shapes, parameters) = (
+            shapes(&network).unwrap(),
+            Parameters::of(&network, Coefficients::Frozen),
+        );
+        let inputs = Inputs::new(&network, &images).unwrap();
+        recalibrate(&mut network, &shapes, &parameters, &inputs, 1100).unwrap();
+        let TrainedLayer::BatchNorm { mean, variance, .. } = &network.layers[1] else {
+            panic!("layer 1 is a batch norm")
+        };
+        let plane = shapes[0].height * shapes[0].width;
+        let maps: Vec<Vec<f64>> = images
+            .pixels
+            .chunks(network.input.len())
+            .take(1100)
+            .map(|image| reference::inputs_of(&network, image, 1))
+            .collect();
+        for channel in 0..4 {
+            let values = || {
+                maps.iter()
+                    .flat_map(|map| &map[channel * plane..(channel + 1) * plane])
+            };
+            let count = (1100 * plane) as f64;
+            let expected = values().sum::<f64>() / count;
+            let spread = values()
+                .map(|value| (value - expected).powi(2))
+                .sum::<f64>()
+                / count;
+            assert!(
+                (f64::from(mean[channel]) - expected).abs() < 1e-4,
+                "{} {expected}",
+                mean[channel]
+            );
+            assert!(
+                (f64::from(variance[channel]) - spread).abs() < 1e-3 * spread,
+                "{} {spread}",
+                variance[channel]
+            );
+        }
+    }
+}
