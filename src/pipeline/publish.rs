@@ -40,7 +40,7 @@ impl Extent {
 }
 
 /// Copies a finished run to `TO/<name>/`, which must not be there yet; of a sweep's folder its table to `TO/<name>/sweep/` and the numbers
-/// of every finished run to `TO/<name>/runs/`; of a study's folder its tables. Files that stay over [`MAX_BYTES`] are left out and named.
+/// of every finished run to `TO/<name>/runs/`; of a study's folder its tables. Files that stay over `MAX_BYTES` are left out and named.
 ///
 /// # Errors
 /// [`PipelineError`] where a run is not whole or the folder cannot be written.

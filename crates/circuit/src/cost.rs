@@ -40,7 +40,7 @@ pub struct CostTable {
     /// Reading from the wire.
     pub read: f64,
     /// Switching keys, in what its transforms, products and passes take by the figures above, with a key that nearly fits a core's own
-    /// cache ([`KEY_BYTES`]).
+    /// cache (`KEY_BYTES`).
     pub switch: f64,
     /// The same with a key that fits no cache.
     pub switch_far: f64,

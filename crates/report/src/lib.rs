@@ -1,7 +1,7 @@
 //! Charts and pages about a run, made from its stored results alone. The only place that names plotters.
 //!
 //! [`charts`] draws; [`write_report`] writes `report.md` and the self-contained `report.html`. Both pages show the same
-//! [`document`]: what is said is decided in one place, how it looks in another.
+//! `document`: what is said is decided in one place, how it looks in another.
 
 mod axes;
 mod canvas;

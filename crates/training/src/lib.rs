@@ -1,7 +1,7 @@
 //! Training of networks with polynomial activations, and their forward pass: the only crate that names burn.
 //!
 //! There is one forward pass for training, validation and test: a graph over the numbers of a
-//! [`TrainedNetwork`](cryptodl_model::TrainedNetwork). All state is plain numbers ([`state`]), every random number comes from the seed and its place of use, and a checkpoint is
+//! [`TrainedNetwork`](cryptodl_model::TrainedNetwork). All state is plain numbers (`state`), every random number comes from the seed and its place of use, and a checkpoint is
 //! written after every epoch: a resumed run ends with the same network as an unbroken one.
 
 mod average;
