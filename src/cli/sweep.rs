@@ -11,8 +11,8 @@ use super::logging::Log;
 use super::signals::Stop;
 use crate::data::DataDirs;
 use crate::pipeline::{
-    Forecast, Local, PointState, PointStatus, REFERENCE_MACHINE, Rate, Stage, SweepOptions,
-    SweepOutcome, forecast, run_approximations, run_sweep, survey, sweep_folder,
+    Local, PointState, PointStatus, REFERENCE_MACHINE, Rate, RuntimeEstimate, Stage, SweepOptions,
+    SweepOutcome, estimate_training, run_approximations, run_sweep, survey, sweep_folder,
 };
 use crate::spec::{Study, StudyKind, Sweep};
 
@@ -123,7 +123,7 @@ fn print_survey(study: &Study, sweep: &Sweep, points: &[PointStatus<'_>]) -> io:
         if status.state != PointState::Done {
             let names = |cached: bool| {
                 let names = status
-                    .prospect
+                    .estimate
                     .stages
                     .iter()
                     .filter(|(_, has)| *has == cached);
@@ -135,7 +135,7 @@ fn print_survey(study: &Study, sweep: &Sweep, points: &[PointStatus<'_>]) -> io:
                 }
             };
             write!(out, "  to do: {}; stored: {}", names(false), names(true))?;
-            if let Some(seconds) = status.prospect.evaluate_seconds {
+            if let Some(seconds) = status.estimate.evaluate_seconds {
                 write!(out, "; encrypted evaluation about {seconds:.0} s")?;
             }
         }
@@ -148,8 +148,8 @@ fn print_survey(study: &Study, sweep: &Sweep, points: &[PointStatus<'_>]) -> io:
     };
     // What the store has is not evaluated again.
     let seconds: f64 = open()
-        .filter(|status| !status.prospect.stages.contains(&(Stage::Encrypted, true)))
-        .filter_map(|status| status.prospect.evaluate_seconds)
+        .filter(|status| !status.estimate.stages.contains(&(Stage::Encrypted, true)))
+        .filter_map(|status| status.estimate.evaluate_seconds)
         .sum();
     write!(
         out,
@@ -162,30 +162,30 @@ fn print_survey(study: &Study, sweep: &Sweep, points: &[PointStatus<'_>]) -> io:
         write!(out, "; about {seconds:.0} s of encrypted evaluation")?;
     }
     writeln!(out)?;
-    match forecast(points) {
+    match estimate_training(points) {
         None => writeln!(out, "nothing to train"),
-        Some(forecast) => writeln!(out, "{}", training_words(&forecast)),
+        Some(estimate) => writeln!(out, "{}", training_words(&estimate)),
     }
 }
 
-fn training_words(forecast: &Forecast) -> String {
-    let seconds = forecast.seconds;
+fn training_words(estimate: &RuntimeEstimate) -> String {
+    let seconds = estimate.seconds;
     let time = match seconds {
         seconds if seconds < 120.0 => format!("{seconds:.0} s"),
         seconds if seconds < 7_200.0 => format!("{:.0} min", seconds / 60.0),
         seconds => format!("{:.1} h", seconds / 3_600.0),
     };
-    let others = forecast.trainings - forecast.from_epochs;
+    let others = estimate.trainings - estimate.from_epochs;
     let mut basis = Vec::new();
-    if forecast.from_epochs > 0 {
+    if estimate.from_epochs > 0 {
         basis.push(format!(
             "{} from the seconds of stored epochs of the same network and data",
-            forecast.from_epochs
+            estimate.from_epochs
         ));
     }
     if others > 0 {
-        let giga = forecast.rate.value() / 1e9;
-        basis.push(match forecast.rate {
+        let giga = estimate.rate.value() / 1e9;
+        basis.push(match estimate.rate {
             Rate::Stored(_) => format!(
                 "{others} from multiply-accumulates x images x epochs at {giga:.1} G a second, the median of the stored trainings"
             ),
@@ -196,8 +196,8 @@ fn training_words(forecast: &Forecast) -> String {
     }
     format!(
         "roughly {time} of training for {} {}, one after the other ({})",
-        forecast.trainings,
-        if forecast.trainings == 1 {
+        estimate.trainings,
+        if estimate.trainings == 1 {
             "network"
         } else {
             "networks"

@@ -17,15 +17,15 @@ const MAX_DEPTH: usize = 6;
 
 /// `sweep.json`, as far as a report needs it.
 #[derive(Deserialize)]
-struct Frozen {
+struct SavedSweep {
     name: String,
     title: String,
     keys: Vec<String>,
-    points: Vec<FrozenPoint>,
+    points: Vec<SavedPoint>,
 }
 
 #[derive(Deserialize)]
-struct FrozenPoint {
+struct SavedPoint {
     id: String,
     label: String,
     parts: Vec<String>,
@@ -172,7 +172,7 @@ fn same_run(a: &RunRecord, b: &RunRecord) -> bool {
 }
 
 fn sweep(folder: &Path, site: &Site) -> Result<SweepRecord, PipelineError> {
-    let frozen: Frozen = read_json(&folder.join("sweep.json"))?;
+    let saved: SavedSweep = read_json(&folder.join("sweep.json"))?;
     let path = folder.join("points.csv");
     let table = Grid::read_csv(&path)?;
     let malformed = |what: String| PipelineError::Malformed {
@@ -183,7 +183,7 @@ fn sweep(folder: &Path, site: &Site) -> Result<SweepRecord, PipelineError> {
         .filter_map(|row| Some((table.text("id", row)?, row)))
         .collect();
     let mut points = Vec::new();
-    for point in frozen.points {
+    for point in saved.points {
         let row = *rows
             .get(point.id.as_str())
             .ok_or_else(|| malformed(format!("the point {} has no row", point.id)))?;
@@ -232,10 +232,10 @@ fn sweep(folder: &Path, site: &Site) -> Result<SweepRecord, PipelineError> {
         });
     }
     Ok(SweepRecord {
-        name: frozen.name,
-        title: frozen.title,
+        name: saved.name,
+        title: saved.title,
         place: shown(folder),
-        keys: frozen.keys,
+        keys: saved.keys,
         points,
     })
 }

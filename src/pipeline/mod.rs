@@ -14,10 +14,10 @@ mod publish;
 mod random_circuit;
 mod report;
 mod run;
+mod run_results;
 mod stages;
 mod store;
 mod sweep;
-mod tell;
 
 use std::path::PathBuf;
 
@@ -32,9 +32,9 @@ pub use run::{RunOptions, RunOutcome, run};
 pub use stages::{Finished, Stage};
 pub use store::{Claim, Entry, Pending, Store, StoreError};
 pub use sweep::{
-    Forecast, Local, PointFailure, PointState, PointStatus, Prospect, REFERENCE_MACHINE,
-    REFERENCE_RATE, Rate, Runner, SweepOptions, SweepOutcome, Training, forecast, run_sweep,
-    survey, sweep_folder,
+    Local, PointEstimate, PointFailure, PointState, PointStatus, REFERENCE_MACHINE, REFERENCE_RATE,
+    Rate, Runner, RuntimeEstimate, SweepOptions, SweepOutcome, Training, estimate_training,
+    run_sweep, survey, sweep_folder,
 };
 
 use crate::backends::EncryptedError;

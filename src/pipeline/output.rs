@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::PipelineError;
 use super::memory::peak_rss_bytes;
 use super::prediction;
-use super::run::Made;
-use super::tell::{self, Told};
+use super::run::StageResults;
+use super::run_results::{self, RunResults};
 use crate::data::Dataset;
 use crate::report;
 use crate::results::{
@@ -75,7 +75,7 @@ impl RunFolder {
 pub(super) fn write(
     folder: &RunFolder,
     experiment: &Experiment,
-    made: &Made,
+    made: &StageResults,
     dataset: &Dataset,
     begun: Manifest,
 ) -> Result<Summary, PipelineError> {
@@ -87,18 +87,18 @@ pub(super) fn write(
     let manifest = manifest(begun, experiment, made, dataset);
     write_json(&folder.file("summary.json"), &summary)?;
     tables::write_epochs(&folder.file("epochs.csv"), &made.epochs)?;
-    let told = Told {
+    let run = RunResults {
         summary,
         manifest,
         table,
-        layers: tell::layer_rows(made),
+        layers: run_results::layer_rows(made),
         spec,
     };
-    tables::write_layers(&folder.file("layers.csv"), &told.layers)?;
+    tables::write_layers(&folder.file("layers.csv"), &run.layers)?;
     crate::model::save(&made.network, &folder.file("model.safetensors"))?;
     made.compiled.write(&|name| folder.file(name))?;
-    write_json(&folder.file("ranges.json"), &tell::ranges(made))?;
-    let page = tell::report(experiment, made, dataset, &told);
+    write_json(&folder.file("ranges.json"), &run_results::ranges(made))?;
+    let page = run_results::report(experiment, made, dataset, &run);
     let charts = if experiment.output.charts {
         report::charts(&page)?
     } else {
@@ -108,12 +108,12 @@ pub(super) fn write(
     if experiment.output.report {
         report::write_report(folder.path(), &page, &charts)?;
     }
-    let Told {
+    let RunResults {
         summary,
         mut manifest,
         table,
         ..
-    } = told;
+    } = run;
     let table = if experiment.output.logits {
         table
     } else {
@@ -133,7 +133,7 @@ pub(super) fn write(
     Ok(summary)
 }
 
-fn summarize(experiment: &Experiment, made: &Made, table: &PredictionTable) -> Summary {
+fn summarize(experiment: &Experiment, made: &StageResults, table: &PredictionTable) -> Summary {
     let activation = &experiment.activation;
     let record = made.encrypted.as_ref();
     let timing = record
@@ -183,7 +183,7 @@ fn summarize(experiment: &Experiment, made: &Made, table: &PredictionTable) -> S
 fn manifest(
     mut manifest: Manifest,
     experiment: &Experiment,
-    made: &Made,
+    made: &StageResults,
     dataset: &Dataset,
 ) -> Manifest {
     manifest.seeds.insert("experiment".into(), experiment.seed);

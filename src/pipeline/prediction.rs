@@ -1,12 +1,12 @@
 //! What the planner foretold, beside what came.
 
 use super::compiled::Compiled;
-use super::run::Made;
+use super::run::StageResults;
 use crate::circuit::Plan;
 use crate::results::{Compared, ComparedBits, Evaluation, Prediction};
 
 /// The prediction of a run's encrypted evaluation; none where nothing was encrypted, or by look-ups.
-pub(super) fn of(made: &Made) -> Option<Prediction> {
+pub(super) fn of(made: &StageResults) -> Option<Prediction> {
     let (record, Compiled::Polynomials { plan, .. }) = (made.encrypted.as_ref()?, &made.compiled)
     else {
         return None;

@@ -61,7 +61,7 @@ pub struct RunOutcome {
 
 /// Everything that the stages made: what tables, charts and reports are written from.
 #[derive(Debug)]
-pub(super) struct Made {
+pub(super) struct StageResults {
     pub start: Polynomial,
     pub data_digest: [u8; 32],
     pub network: TrainedNetwork,
@@ -275,7 +275,7 @@ pub fn run(
         .flatten()
         .flat_map(|(_, record)| record.epochs)
         .collect();
-    let made = Made {
+    let made = StageResults {
         start,
         data_digest,
         network,

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Prospect, Runner, Training};
+use super::{PointEstimate, Runner, Training};
 use crate::backends;
 use crate::circuit;
 use crate::data::{self, DataDirs};
@@ -107,7 +107,7 @@ impl<'a> Local<'a> {
 }
 
 impl Runner for Local<'_> {
-    fn prospect(&self, experiment: &Experiment) -> Result<Prospect, PipelineError> {
+    fn estimate(&self, experiment: &Experiment) -> Result<PointEstimate, PipelineError> {
         let start = experiment.activation.starting_polynomial()?;
         let encryption = &experiment.encryption;
         let encrypts = backends::backend(encryption.backend)?.is_some();
@@ -146,7 +146,7 @@ impl Runner for Local<'_> {
                 self.training(experiment, stage, key, cached)
             })
             .collect();
-        Ok(Prospect {
+        Ok(PointEstimate {
             run,
             stages,
             evaluate_seconds,

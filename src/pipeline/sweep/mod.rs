@@ -3,14 +3,16 @@
 //! A point is finished when its run's folder is there, whoever made it; nothing else is remembered but why points failed. The table is
 //! made from the run folders alone, so that a sweep that was killed and started again ends with the same one.
 
-mod forecast;
 mod local;
+mod runtime_estimate;
 mod table;
 #[cfg(test)]
 mod tests;
 
-pub use forecast::{Forecast, REFERENCE_MACHINE, REFERENCE_RATE, Rate, Training, forecast};
 pub use local::Local;
+pub use runtime_estimate::{
+    REFERENCE_MACHINE, REFERENCE_RATE, Rate, RuntimeEstimate, Training, estimate_training,
+};
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -35,9 +37,9 @@ pub trait Runner: Sync {
     ///
     /// # Errors
     /// The experiment cannot run: no such polynomial, no secure parameters, no data.
-    fn prospect(&self, experiment: &Experiment) -> Result<Prospect, PipelineError>;
+    fn estimate(&self, experiment: &Experiment) -> Result<PointEstimate, PipelineError>;
 
-    /// Runs it; its results are then in the folder that [`Self::prospect`] names.
+    /// Runs it; its results are then in the folder that [`Self::estimate`] names.
     ///
     /// # Errors
     /// The run failed, or was asked to stop.
@@ -46,7 +48,7 @@ pub trait Runner: Sync {
 
 /// An experiment before it runs.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Prospect {
+pub struct PointEstimate {
     /// Name of its folder under `runs/`.
     pub run: String,
     /// Its stages, and whether the store has them.
@@ -98,7 +100,7 @@ pub struct PointStatus<'a> {
     /// The point.
     pub point: &'a Point,
     /// What was known before it ran.
-    pub prospect: Prospect,
+    pub estimate: PointEstimate,
     /// Where it stands.
     pub state: PointState,
 }
@@ -145,9 +147,9 @@ impl SweepOutcome<'_> {
     }
 }
 
-/// `sweep.json`: the expansion, frozen.
+/// `sweep.json`: the expanded study as it was when the sweep began.
 #[derive(Serialize)]
-struct Frozen<'a> {
+struct SavedSweep<'a> {
     name: &'a str,
     title: &'a str,
     key: String,
@@ -186,33 +188,33 @@ pub fn survey<'a>(
         .points
         .iter()
         .map(|point| {
-            let prospect =
+            let estimate =
                 runner
-                    .prospect(&point.experiment)
+                    .estimate(&point.experiment)
                     .map_err(|source| PipelineError::Point {
                         label: point.label.clone(),
                         source: Box::new(source),
                     })?;
-            let state = state(point, &prospect, folder, out);
+            let state = state(point, &estimate, folder, out);
             Ok(PointStatus {
                 point,
-                prospect,
+                estimate,
                 state,
             })
         })
         .collect()
 }
 
-fn state(point: &Point, prospect: &Prospect, folder: &Path, out: &Path) -> PointState {
-    if run_folder(out, prospect).join("summary.json").is_file() {
+fn state(point: &Point, estimate: &PointEstimate, folder: &Path, out: &Path) -> PointState {
+    if run_folder(out, estimate).join("summary.json").is_file() {
         return PointState::Done;
     }
     // A record that cannot be read says no more than one that is not there: the point runs again.
     read_json(&failure_path(folder, point)).map_or(PointState::Missing, PointState::Failed)
 }
 
-fn run_folder(out: &Path, prospect: &Prospect) -> PathBuf {
-    out.join("runs").join(&prospect.run)
+fn run_folder(out: &Path, estimate: &PointEstimate) -> PathBuf {
+    out.join("runs").join(&estimate.run)
 }
 
 fn failure_path(folder: &Path, point: &Point) -> PathBuf {
@@ -234,14 +236,14 @@ pub fn run_sweep<'a>(
     let points = survey(sweep, &folder, options.out, runner)?;
     let records = folder.join("points");
     fs::create_dir_all(&records).map_err(PipelineError::io("create the folder", &records))?;
-    let frozen = Frozen {
+    let saved = SavedSweep {
         name,
         title,
         key: sweep_key(name, sweep)?.to_string(),
         keys: &sweep.keys,
         points: &sweep.points,
     };
-    write_json(&folder.join("sweep.json"), &frozen)?;
+    write_json(&folder.join("sweep.json"), &saved)?;
     let work = Work {
         title,
         sweep,
@@ -325,18 +327,18 @@ impl Work<'_, '_> {
     }
 
     fn point(&self, index: usize, progress: &Progress) -> Result<(), PipelineError> {
-        let (point, prospect) = {
+        let (point, estimate) = {
             let points = lock(&self.points);
             match points.get(index) {
-                Some(status) => (status.point, status.prospect.clone()),
+                Some(status) => (status.point, status.estimate.clone()),
                 None => return Ok(()),
             }
         };
         // Another sweep may be at the same point: it is run once, and both have it.
-        let Some(_claim) = self.claim(&prospect)? else {
+        let Some(_claim) = self.claim(&estimate)? else {
             return Ok(());
         };
-        let state = match state(point, &prospect, self.folder, self.options.out) {
+        let state = match state(point, &estimate, self.folder, self.options.out) {
             PointState::Done => Some(PointState::Done),
             _ => self.attempt(point)?,
         };
@@ -386,10 +388,10 @@ impl Work<'_, '_> {
     }
 
     /// The right to run a point, held as long as the file is; none when asked to stop while waiting for it.
-    fn claim(&self, prospect: &Prospect) -> Result<Option<File>, PipelineError> {
+    fn claim(&self, estimate: &PointEstimate) -> Result<Option<File>, PipelineError> {
         let locks = self.options.out.join("sweeps").join("locks");
         fs::create_dir_all(&locks).map_err(PipelineError::io("create the folder", &locks))?;
-        let path = locks.join(&prospect.run);
+        let path = locks.join(&estimate.run);
         let file = File::create(&path).map_err(PipelineError::io("create the lock", &path))?;
         let mut told = false;
         while file.try_lock().is_err() {
@@ -397,7 +399,7 @@ impl Work<'_, '_> {
                 return Ok(None);
             }
             if !std::mem::replace(&mut told, true) {
-                tracing::info!(run = %prospect.run, "another sweep is at this point; waiting for it");
+                tracing::info!(run = %estimate.run, "another sweep is at this point; waiting for it");
             }
             thread::sleep(Duration::from_millis(100));
         }

@@ -116,7 +116,7 @@ struct Row<'s, 'a> {
 impl<'s, 'a> Rows<'s, 'a> {
     pub fn read(points: &'s [PointStatus<'a>], out: &Path) -> Self {
         let rows = points.iter().map(|status| {
-            let folder = run_folder(out, &status.prospect);
+            let folder = run_folder(out, &status.estimate);
             let done = status.state == PointState::Done;
             let file = |name: &str| -> Json {
                 let value = done.then(|| read_json(&folder.join(name)).ok());
@@ -193,7 +193,7 @@ impl<'s, 'a> Rows<'s, 'a> {
         if all {
             grid.push(
                 "run",
-                self.cells(|row| Cell::text(row.status.prospect.run.clone())),
+                self.cells(|row| Cell::text(row.status.estimate.run.clone())),
             );
         }
         grid

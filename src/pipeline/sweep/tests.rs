@@ -29,16 +29,16 @@ impl<'a> Fake<'a> {
 }
 
 impl Runner for Fake<'_> {
-    fn prospect(&self, experiment: &Experiment) -> Result<Prospect, PipelineError> {
+    fn estimate(&self, experiment: &Experiment) -> Result<PointEstimate, PipelineError> {
         if experiment.activation.degree == 15 {
             return Err(PipelineError::Malformed {
                 path: "plan".into(),
                 what: "too deep".into(),
             });
         }
-        Ok(Prospect {
+        Ok(PointEstimate {
             run: format!("{}-00000000", experiment.name),
-            ..Prospect::default()
+            ..PointEstimate::default()
         })
     }
 
@@ -134,10 +134,10 @@ fn points_run_once_and_the_table_holds_all() {
     assert!(markdown.starts_with("# A study\n") && markdown.contains("Means over seeds"));
 
     // Again: nothing runs, nothing changes. A larger study runs only what is new.
-    let frozen = fs::read(outcome.folder.join("sweep.json")).unwrap();
+    let saved = fs::read(outcome.folder.join("sweep.json")).unwrap();
     let again = go(&sweep, &runner, 1, false).unwrap();
     assert_eq!((again.ran, table(&again)), (0, csv));
-    assert_eq!(frozen, fs::read(again.folder.join("sweep.json")).unwrap());
+    assert_eq!(saved, fs::read(again.folder.join("sweep.json")).unwrap());
     let larger = study("[2, 3, 4]");
     let outcome = go(&larger, &runner, 1, false).unwrap();
     assert_eq!(outcome.ran, 3);

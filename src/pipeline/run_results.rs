@@ -1,9 +1,9 @@
-//! What a run's report is told: the stages' results in the report's own terms.
+//! The results of a run in the terms of its report and tables.
 
 use serde::Serialize;
 
 use super::compiled::Compiled;
-use super::run::Made;
+use super::run::StageResults;
 use crate::data::Dataset;
 use crate::model::{PreActivation, TrainedLayer};
 use crate::report::{ActivationPlot, PlanRow, RunReport, SAMPLES, Sample};
@@ -18,7 +18,7 @@ pub(super) struct Ranges<'a> {
 }
 
 /// The pre-activations of both splits.
-pub(super) fn ranges(made: &Made) -> Ranges<'_> {
+pub(super) fn ranges(made: &StageResults) -> Ranges<'_> {
     Ranges {
         train: &made.train_ranges,
         test: &made.test_ranges,
@@ -26,15 +26,15 @@ pub(super) fn ranges(made: &Made) -> Ranges<'_> {
 }
 
 /// The rows of `layers.csv`; none where nothing was encrypted.
-pub(super) fn layer_rows(made: &Made) -> Vec<LayerRow> {
+pub(super) fn layer_rows(made: &StageResults) -> Vec<LayerRow> {
     made.encrypted
         .as_ref()
         .map(|record| record.layers.clone())
         .unwrap_or_default()
 }
 
-/// Everything that tables, charts and pages are made from, but the tables on disk.
-pub(super) struct Told {
+/// The results of a run: what its tables, charts and pages are made from.
+pub(super) struct RunResults {
     pub summary: Summary,
     pub manifest: Manifest,
     pub table: PredictionTable,
@@ -45,26 +45,26 @@ pub(super) struct Told {
 /// The report of a run.
 pub(super) fn report(
     experiment: &Experiment,
-    made: &Made,
+    made: &StageResults,
     dataset: &Dataset,
-    told: &Told,
+    run: &RunResults,
 ) -> RunReport {
     RunReport {
-        summary: told.summary.clone(),
-        manifest: told.manifest.clone(),
+        summary: run.summary.clone(),
+        manifest: run.manifest.clone(),
         epochs: made.epochs.clone(),
-        layers: told.layers.clone(),
+        layers: run.layers.clone(),
         plan: plan_rows(made),
         activations: activations(experiment, made),
-        misclassified: misclassified(dataset, &told.table),
-        predictions: told.table.clone(),
+        misclassified: misclassified(dataset, &run.table),
+        predictions: run.table.clone(),
         class_names: dataset.class_names.clone(),
         watermark: None,
-        spec_toml: told.spec.clone(),
+        spec_toml: run.spec.clone(),
     }
 }
 
-fn plan_rows(made: &Made) -> Vec<PlanRow> {
+fn plan_rows(made: &StageResults) -> Vec<PlanRow> {
     // A look-up has no levels, and a plan of its own form.
     let (Some(record), Compiled::Polynomials { plan, .. }) = (&made.encrypted, &made.compiled)
     else {
@@ -82,7 +82,7 @@ fn plan_rows(made: &Made) -> Vec<PlanRow> {
         .collect()
 }
 
-fn activations(experiment: &Experiment, made: &Made) -> Vec<ActivationPlot> {
+fn activations(experiment: &Experiment, made: &StageResults) -> Vec<ActivationPlot> {
     let mut plots = Vec::new();
     for (index, layer) in made.network.layers.iter().enumerate() {
         let TrainedLayer::Polynomial {

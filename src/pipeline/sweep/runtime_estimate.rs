@@ -32,7 +32,7 @@ pub struct Training {
 
 /// A rough prediction.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Forecast {
+pub struct RuntimeEstimate {
     /// Trainings to be done, those that points share once.
     pub trainings: usize,
     /// Seconds of all of them, one after the other.
@@ -63,15 +63,15 @@ impl Rate {
 }
 
 /// Predicts the trainings that the points still need; none where they need none.
-pub fn forecast(points: &[PointStatus<'_>]) -> Option<Forecast> {
-    let all = || points.iter().flat_map(|point| &point.prospect.trainings);
+pub fn estimate_training(points: &[PointStatus<'_>]) -> Option<RuntimeEstimate> {
+    let all = || points.iter().flat_map(|point| &point.estimate.trainings);
     let rates: Vec<f64> = all()
         .filter_map(|training| Some(training.epoch_macs / training.epoch_seconds?))
         .filter(|rate| rate.is_finite() && *rate > 0.0)
         .collect();
     let rate = median(&rates).map_or(Rate::Reference, Rate::Stored);
     let mut seen: Vec<(Stage, &str)> = Vec::new();
-    let mut found = Forecast {
+    let mut found = RuntimeEstimate {
         trainings: 0,
         seconds: 0.0,
         from_epochs: 0,
@@ -80,7 +80,7 @@ pub fn forecast(points: &[PointStatus<'_>]) -> Option<Forecast> {
     let open = points
         .iter()
         .filter(|point| point.state != PointState::Done);
-    for training in open.flat_map(|point| &point.prospect.trainings) {
+    for training in open.flat_map(|point| &point.estimate.trainings) {
         if training.cached || seen.contains(&(training.stage, training.key.as_str())) {
             continue;
         }
@@ -105,7 +105,7 @@ pub fn forecast(points: &[PointStatus<'_>]) -> Option<Forecast> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::Prospect;
+    use super::super::PointEstimate;
     use super::*;
     use crate::spec::{Study, StudyKind, Sweep};
 
@@ -139,9 +139,9 @@ mod tests {
             .zip(trainings)
             .map(|(point, trainings)| PointStatus {
                 point,
-                prospect: Prospect {
+                estimate: PointEstimate {
                     trainings,
-                    ..Prospect::default()
+                    ..PointEstimate::default()
                 },
                 state: PointState::Missing,
             })
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn shared_trainings_count_once_and_stored_epochs_tell_best() {
         let sweep = sweep();
-        let found = forecast(&points(
+        let found = estimate_training(&points(
             &sweep,
             vec![
                 vec![training("a", "small", Some(4.0))],
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn without_stored_trainings_the_reference_rate_is_taken() {
         let sweep = sweep();
-        let found = forecast(&points(
+        let found = estimate_training(&points(
             &sweep,
             vec![vec![training("a", "x", None)], vec![], vec![]],
         ))
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(found.rate, Rate::Reference);
         assert!((found.seconds - 20.0).abs() < 1e-9);
         assert_eq!(
-            forecast(&points(&sweep, vec![vec![], vec![], vec![]])),
+            estimate_training(&points(&sweep, vec![vec![], vec![], vec![]])),
             None
         );
     }
