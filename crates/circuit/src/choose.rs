@@ -1,10 +1,10 @@
 //! The first run of the planner: which primes a circuit needs in one ring.
 
 use super::error::CircuitError;
-use super::planning::{Demand, Facts, Planner};
-use super::schedule::{Schedule, Step};
-use super::types::{Circuit, CircuitLayer};
-use super::walk::{input_bound, walk};
+use super::planning::{Demand, Facts, Planner, input_bound, walk};
+use super::program::Op;
+use super::schedule::Schedule;
+use super::types::Circuit;
 use ckks::{Parameters, ParametersLiteral, Ring};
 
 /// Sizes of primes in bits: the transforms are right below 2^50.
@@ -133,31 +133,18 @@ fn settle(
 /// Where a square's components stay open, the linear layer after it comes before the prime: scale s becomes 2 s and three bits or more.
 fn smallest_scale_bits(design: &Design<'_>, smallest_prime: u32) -> f64 {
     let smallest_prime = f64::from(smallest_prime);
-    let of = |(step, layer): (Step, &CircuitLayer)| match (step, layer) {
-        (
-            Step::Polynomial {
-                relinearize,
-                tensor: true,
-            },
-            _,
-        ) => {
-            if relinearize {
-                smallest_prime - 3.0
-            } else {
-                0.0
-            }
-        }
-        (_, CircuitLayer::Linear(_)) => 0.0,
-        (_, CircuitLayer::Polynomial(layer)) => match layer.polynomial.degree() {
+    let of = |op: Op<'_>| match op {
+        Op::Linear(_) | Op::TensorSquare => 0.0,
+        Op::RelinearizeRescale => smallest_prime - 3.0,
+        Op::Polynomial(polynomial) => match polynomial.degree() {
             2 => smallest_prime - 6.0,
             3 => smallest_prime - 3.0,
             _ => smallest_prime + 2.0,
         },
     };
-    let steps = design.schedule.steps(design.circuit).into_iter();
-    steps
-        .zip(&design.circuit.layers)
-        .map(of)
+    let operations = design.schedule.operations(design.circuit).into_iter();
+    operations
+        .map(|operation| of(operation.op))
         .fold(0.0, f64::max)
 }
 
@@ -204,7 +191,8 @@ fn choose_primes(
     let planner = Planner::open(design.facts, design.scale_bits, sizes, known, top);
     let scale = design.input_bits.exp2();
     let input = planner.input(circuit.input.len(), top, scale, input_bound(circuit));
-    let output = walk(&planner, circuit, design.schedule, input, &mut |_, _| {})?;
+    let operations = design.schedule.operations(circuit);
+    let output = walk(&planner, circuit, &operations, input, &mut |_, _| {})?;
     let (chosen, demands) = planner.chosen(output.level);
     let mut chain = bottom_primes(&chosen, output.level, &demands, sizes, design.headroom);
     chain.extend(chosen);

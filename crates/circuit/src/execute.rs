@@ -1,44 +1,47 @@
-//! The circuit on any machine: real ciphertexts, the planner's bookkeeping, clear integers.
+//! The one interpreter of a circuit's operations, on anything that has them: ciphertexts, levels and scales with their noise, the noise of
+//! one image, integers in the clear.
 
-use std::time::{Duration, Instant};
-
-use super::schedule::{Schedule, Step};
-use super::types::{Circuit, CircuitLayer};
+use super::program::{Op, Operation};
 use ckks::{Machine, evaluate_polynomial};
 
-/// Runs `circuit` on `input` (one value per input feature) by `schedule` and returns the logits, neither rescaled nor relinearised after
-/// the last layer.
-///
-/// `observe` is called after every layer with its index, the value that leaves it and the time that it took.
+/// Is told of every operation and may correct what is known of the values.
+pub(super) trait Observer<V> {
+    /// Before the operation at `index`.
+    fn before(&mut self, _index: usize, _value: &mut V) {}
+    /// After it.
+    fn after(&mut self, _index: usize, _value: &mut V) {}
+}
+
+impl<V> Observer<V> for () {}
+
+/// Runs `operations` on `input` (one value per input feature) and returns the logits, neither rescaled nor relinearised after the last
+/// layer.
 ///
 /// # Errors
-/// The machine's.
-pub fn execute<M: Machine>(
+/// Those of the machine.
+pub(super) fn execute<M: Machine>(
     machine: &M,
-    circuit: &Circuit,
-    schedule: &Schedule,
+    operations: &[Operation<'_>],
     input: M::Value,
-    observe: &mut dyn FnMut(usize, &M::Value, Duration),
+    observer: &mut dyn Observer<M::Value>,
 ) -> Result<M::Value, M::Error> {
     let mut value = input;
-    let steps = schedule.steps(circuit).into_iter().zip(&circuit.layers);
-    for (index, (step, layer)) in steps.enumerate() {
-        let started = Instant::now();
-        value = apply(machine, step, layer, value)?;
-        observe(index, &value, started.elapsed());
+    for (index, operation) in operations.iter().enumerate() {
+        observer.before(index, &mut value);
+        value = apply(machine, operation.op, value)?;
+        observer.after(index, &mut value);
     }
     Ok(value)
 }
 
-/// One layer. The input is dropped as soon as nothing needs it: a set of ciphertexts can be gigabytes.
+/// One operation. The input is dropped as soon as nothing needs it: a set of ciphertexts can be gigabytes.
 pub(super) fn apply<M: Machine>(
     machine: &M,
-    step: Step,
-    layer: &CircuitLayer,
+    op: Op<'_>,
     input: M::Value,
 ) -> Result<M::Value, M::Error> {
-    match layer {
-        CircuitLayer::Linear(layer) => {
+    match op {
+        Op::Linear(layer) => {
             let output = machine.linear(&input, &layer.map, layer.weight_scale)?;
             drop(input);
             if layer.bias.is_empty() {
@@ -47,24 +50,8 @@ pub(super) fn apply<M: Machine>(
                 machine.add_constants(output, &layer.bias)
             }
         }
-        CircuitLayer::Polynomial(layer) => {
-            let (relinearize, tensor) = match step {
-                Step::Polynomial {
-                    relinearize,
-                    tensor,
-                } => (relinearize, tensor),
-                Step::Linear => (false, false),
-            };
-            let input = if relinearize {
-                machine.relinearize_rescale(input)?
-            } else {
-                input
-            };
-            if tensor {
-                machine.tensor_square(&input)
-            } else {
-                evaluate_polynomial(machine, &input, &layer.polynomial)
-            }
-        }
+        Op::TensorSquare => machine.tensor_square(&input),
+        Op::RelinearizeRescale => machine.relinearize_rescale(input),
+        Op::Polynomial(polynomial) => evaluate_polynomial(machine, &input, polynomial),
     }
 }

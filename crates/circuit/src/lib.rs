@@ -9,8 +9,9 @@
 //! [`compile`] does both and chooses what the spec leaves open. The plan is searched for: every ring, [`Schedule`] and scale, by a
 //! [`CostTable`] of this machine or a fixed one.
 //!
-//! [`execute`] walks a circuit on any [`ckks::Machine`]; the planner, the simulator and the encrypted engine are three of them, so what
-//! is planned is what is run. On real ciphertexts an [`Executor`] does the same layer by layer or [streamed](Execution), as memory allows.
+//! A circuit under a [`Schedule`] is one list of operations, with one interpreter for every [`ckks::Machine`]: the planner, the estimate of
+//! an image's noise, the simulator and the ciphertexts, so what is planned is what is run. An [`Executor`] runs it on ciphertexts, all at
+//! once or [streamed](Execution), as memory allows; run on sizes alone, it says how much memory that takes.
 
 mod alternative;
 mod calibrate;
@@ -30,6 +31,7 @@ mod monic;
 pub mod pbs;
 mod plan;
 mod planning;
+mod program;
 mod quantize;
 mod ranges;
 mod schedule;
@@ -40,7 +42,6 @@ mod simulate;
 mod streaming;
 mod table;
 mod types;
-mod walk;
 mod witness;
 
 #[cfg(test)]
@@ -53,7 +54,6 @@ pub use compile::{compile, compile_with};
 pub use cost::CostTable;
 pub use cryptodl_spec::Relinearization;
 pub use error::CircuitError;
-pub use execute::execute;
 pub use fold::fold;
 pub use plan::{LayerPlan, Plan, plan, plan_with};
 pub use ranges::{RANGE_MARGIN, output_range};

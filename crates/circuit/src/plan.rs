@@ -6,12 +6,11 @@ use super::alternative::Alternative;
 use super::choose::Design;
 use super::cost::{CostModel, CostTable};
 use super::error::CircuitError;
-use super::planning::{Facts, Outline, Planner, root_mean_square};
+use super::planning::{Facts, Outline, Planner, input_bound, root_mean_square, walk};
 use super::schedule::Schedule;
 use super::search::search;
-use super::streaming::{Execution, Order, Sizes};
+use super::streaming::{Execution, Order, peak_bytes};
 use super::types::{Circuit, CircuitLayer};
-use super::walk::{input_bound, walk};
 use super::witness::Forecast;
 use ckks::{Parameters, ParametersLiteral};
 use cryptodl_spec::EncryptionSpec;
@@ -102,8 +101,6 @@ pub struct LayerPlan {
     pub error_bound_bits: f64,
     /// Bytes of the ciphertexts in memory.
     pub bytes: u64,
-    /// Most memory in use at once during the layer.
-    pub peak_bytes: u64,
     /// Seconds of one core.
     pub seconds: f64,
 }
@@ -136,7 +133,7 @@ pub fn plan_with(
     search(circuit, encryption, costs)
 }
 
-/// Second run of the planner: bounds checked on the actual primes, noise, memory and time.
+/// Second run of the planner: bounds checked on the actual primes, noise and time, and the memory of the whole circuit at once.
 pub(super) fn describe(
     design: &Design<'_>,
     parameters: &Parameters,
@@ -163,21 +160,17 @@ pub(super) fn describe(
             precision_bits: (value.scale / root_mean_square(&value.noise.typical)).log2(),
             error_bound_bits: (value.scale / planner.noise_bound(value)).log2(),
             bytes: cost.set_bytes(value.features, value.level + 1, value.components),
-            peak_bytes: planner.peak_bytes(),
             seconds: planner.seconds(),
         });
     };
-    let output = walk(&planner, circuit, design.schedule, input, &mut record)?;
+    let operations = design.schedule.operations(circuit);
+    let output = walk(&planner, circuit, &operations, input, &mut record)?;
     let serial = cost.wire(inputs, limbs, 1)
         + cost.wire(output.features, output.level + 1, output.components);
     let upload = cost.masks(inputs, limbs) + serial;
-    let sizes = Sizes {
-        cost: &cost,
-        layers: &layers,
-        limbs,
-        upload: cost.wire_bytes(inputs, limbs, 1),
-    };
-    let peak = sizes.peak(&Order::new(circuit, design.schedule, Execution::Whole));
+    let upload_bytes = cost.wire_bytes(inputs, limbs, 1);
+    let order = Order::new(circuit, design.schedule, Execution::Whole);
+    let peak = peak_bytes(&cost, &order, limbs, upload_bytes)?;
     Ok(Plan {
         parameters: parameters.literal().clone(),
         schedule: design.schedule,
@@ -196,7 +189,7 @@ pub(super) fn describe(
         rounding_bits: -root_mean_square(&output.rounding).log2(),
         evaluation_key_bytes: cost.key_wire_bytes(limbs),
         ciphertext_bytes: cost.wire_bytes(1, limbs, 2),
-        input_bytes: cost.wire_bytes(inputs, limbs, 1),
+        input_bytes: upload_bytes,
         output_bytes: cost.wire_bytes(output.features, output.level + 1, output.components),
         execution: Execution::Whole,
         peak_memory_bytes: peak,

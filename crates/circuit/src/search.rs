@@ -17,7 +17,7 @@ use super::plan::{Plan, describe};
 use super::planning::Facts;
 use super::schedule::Schedule;
 use super::select::{COMFORT, Failure, Kind, TIE, better, choose};
-use super::streaming::{Execution, Order, Sizes};
+use super::streaming::{Execution, Order, peak_bytes};
 use super::types::Circuit;
 use ckks::{Parameters, Ring, max_log_qp};
 use cryptodl_spec::{BackendName, EncryptionSpec, Relinearization};
@@ -96,8 +96,11 @@ fn relinearizations(circuit: &Circuit, asked: Option<Relinearization>) -> Vec<Re
     }
     let mut distinct: Vec<Relinearization> = Vec::new();
     for choice in [Eager, Never, Lazy] {
-        let steps = |choice| Schedule::new(choice).steps(circuit);
-        if !distinct.iter().any(|known| steps(*known) == steps(choice)) {
+        let choice_of = |choice| Schedule::new(choice).outline(circuit);
+        if !distinct
+            .iter()
+            .any(|known| choice_of(*known) == choice_of(choice))
+        {
             distinct.push(choice);
         }
     }
@@ -250,7 +253,7 @@ impl Finder<'_> {
     ) -> Result<Result<Plan, Failure>, CircuitError> {
         let mut plan = describe(design, parameters, self.costs)?;
         if plan.peak_memory_bytes > self.demands.memory {
-            self.stream(&mut plan, parameters);
+            self.stream(&mut plan, parameters)?;
         }
         let (bits, wanted) = (plan.logit_precision_bits(), self.demands.precision);
         let reason = if bits.is_nan() || bits < wanted {
@@ -272,17 +275,12 @@ impl Finder<'_> {
 
 impl<'a> Finder<'a> {
     /// Lets a plan that is too large run in chunks: the largest that fit, or those that come nearest to it.
-    fn stream(&self, plan: &mut Plan, parameters: &Parameters) {
+    fn stream(&self, plan: &mut Plan, parameters: &Parameters) -> Result<(), CircuitError> {
         let cost = CostModel::new(parameters, self.costs);
-        let layers = std::mem::take(&mut plan.layers);
-        let sizes = Sizes {
-            cost: &cost,
-            layers: &layers,
-            limbs: parameters.max_level() + 1,
-            upload: plan.input_bytes,
-        };
+        let limbs = parameters.max_level() + 1;
         for execution in Execution::ALL {
-            let peak = sizes.peak(&self.order(plan.schedule, execution));
+            let order = self.order(plan.schedule, execution);
+            let peak = peak_bytes(&cost, &order, limbs, plan.input_bytes)?;
             if peak < plan.peak_memory_bytes {
                 (plan.execution, plan.peak_memory_bytes) = (execution, peak);
             }
@@ -290,7 +288,7 @@ impl<'a> Finder<'a> {
                 break;
             }
         }
-        plan.layers = layers;
+        Ok(())
     }
 
     /// The order of an execution: the same for all parameter sets.

@@ -61,12 +61,12 @@ pub(super) fn forecast_on(
     images: &Images,
 ) -> Result<Option<Forecast>, CircuitError> {
     let witness = Witness::new(parameters);
+    let operations = plan.schedule.operations(circuit);
     let of_image = |index: usize| -> Result<(f64, f64), CircuitError> {
         let mut pixels = Vec::with_capacity(circuit.input.len());
         circuit.normalise(images.image(index), &mut pixels);
         let input = witness.encrypt(&pixels, plan.input_scale);
-        let observe = &mut |_: usize, _: &Witnessed, _| {};
-        let output = execute(&witness, circuit, &plan.schedule, input, observe)?;
+        let output = execute(&witness, &operations, input, &mut ())?;
         let bound = witness.tails(output.values.len()).bound(&output.noise);
         let typical = root_mean_square(&output.noise.typical);
         Ok((bound / output.scale, typical / output.scale))

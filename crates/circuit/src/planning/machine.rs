@@ -73,7 +73,6 @@ impl Planner<'_> {
                 &pairwise(&b.typical, &a.rounding, |w, e| w * e),
                 |left, right| left + right,
             ),
-            held: None,
         }
     }
 
@@ -98,12 +97,9 @@ impl Planner<'_> {
             bound,
             typical,
             rounding,
-            held,
             ..
         } = v;
-        // Ciphertexts lose their last limb in place.
-        drop(held);
-        self.value(Outline {
+        Outline {
             level: level - 1,
             scale: scale / prime,
             features,
@@ -112,8 +108,7 @@ impl Planner<'_> {
             typical,
             noise,
             rounding,
-            held: None,
-        })
+        }
     }
 }
 
@@ -184,7 +179,7 @@ impl Machine for Planner<'_> {
             root_mean_square(&v.typical) * (facts.taps / 12.0).sqrt() / weight_scale
         };
         let rounding = facts.spread(&v.rounding).into_iter();
-        Ok(self.value(Outline {
+        Ok(Outline {
             level: v.level,
             scale: v.scale * weight_scale,
             features: map.outputs(),
@@ -195,8 +190,7 @@ impl Machine for Planner<'_> {
             rounding: rounding
                 .map(|before| rounded.hypot(before / weight_scale))
                 .collect(),
-            held: None,
-        }))
+        })
     }
 
     fn add_constants(&self, mut v: Outline, list: &[f64]) -> Result<Outline, CircuitError> {
@@ -216,7 +210,7 @@ impl Machine for Planner<'_> {
     ) -> Result<Outline, CircuitError> {
         let largest = constants("multiply_constants", list, v.features)?;
         self.spend(|cost| cost.pass(v.features, v.level + 1, v.components));
-        Ok(self.value(Outline {
+        Ok(Outline {
             level: v.level,
             scale: target_scale,
             features: v.features,
@@ -241,8 +235,7 @@ impl Machine for Planner<'_> {
                 .zip(factors(list))
                 .map(|(part, factor)| part * factor)
                 .collect(),
-            held: None,
-        }))
+        })
     }
 
     fn add(&self, mut a: Outline, b: &Outline) -> Result<Outline, CircuitError> {
@@ -277,24 +270,23 @@ impl Machine for Planner<'_> {
         self.spend(|cost| cost.product(v.features, v.level + 1));
         let mut squared = self.product(v, v, true, 2);
         squared.noise = self.relinearized(squared.noise, v.level);
-        Ok(self.value(squared))
+        Ok(squared)
     }
 
     fn tensor_square(&self, v: &Outline) -> Result<Outline, CircuitError> {
         self.spend(|cost| cost.tensor_square(v.features, v.level + 1, v.components));
-        Ok(self.value(self.product(v, v, true, 2 * v.components - 1)))
+        Ok(self.product(v, v, true, 2 * v.components - 1))
     }
 
     fn relinearize(&self, mut v: Outline) -> Result<Outline, CircuitError> {
         check_components("relinearize", &v, 3)?;
         self.spend(|cost| cost.relinearize(v.features, v.level + 1));
         let noise = self.relinearized(std::mem::take(&mut v.noise), v.level);
-        drop(v.held.take());
-        Ok(self.value(Outline {
+        Ok(Outline {
             components: 2,
             noise,
             ..v
-        }))
+        })
     }
 
     fn relinearize_rescale(&self, v: Outline) -> Result<Outline, CircuitError> {
@@ -313,7 +305,7 @@ impl Machine for Planner<'_> {
         let mut product = self.product(a, b, false, 2);
         self.spend(|cost| cost.product(a.features, product.level + 1));
         product.noise = self.relinearized(product.noise, product.level);
-        Ok(self.value(product))
+        Ok(product)
     }
 
     fn rescale(&self, v: Outline) -> Result<Outline, CircuitError> {
@@ -333,13 +325,12 @@ impl Machine for Planner<'_> {
                 wanted,
             });
         }
-        Ok(self.value(Outline {
+        Ok(Outline {
             level,
-            held: None,
             typical: v.typical.clone(),
             noise: v.noise.clone(),
             rounding: v.rounding.clone(),
             ..*v
-        }))
+        })
     }
 }

@@ -4,17 +4,17 @@
 mod facts;
 mod machine;
 mod outline;
+mod walk;
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 
 use super::cost::{CostModel, CostTable};
 use super::error::CircuitError;
 use ckks::{NoiseModel, Parameters, Ring};
 
 pub(super) use facts::{Facts, MapFacts};
-use outline::Held;
 pub(super) use outline::{Noise, Outline, Tails, root_mean_square};
+pub(super) use walk::{input_bound, walk};
 
 /// Which primes the machine divides by.
 pub(super) enum Chain {
@@ -49,8 +49,6 @@ pub(super) struct Planner<'a> {
     sizes: RefCell<Vec<Option<u32>>>,
     demands: RefCell<Vec<Demand>>,
     nanoseconds: Cell<f64>,
-    used: Rc<Cell<u64>>,
-    peak: Cell<u64>,
     /// Name of the layer being planned, for messages.
     layer: RefCell<String>,
 }
@@ -72,7 +70,7 @@ impl<'a> Planner<'a> {
         Self::new(chain, facts, None, top)
     }
 
-    /// A machine that checks a parameter set and counts noise, time and memory on it.
+    /// A machine that checks a parameter set and counts noise and time on it.
     pub fn fixed(facts: &'a Facts, parameters: &Parameters, costs: &CostTable) -> Self {
         let noise = NoiseModel::new(parameters);
         let cost = CostModel::new(parameters, costs);
@@ -88,8 +86,6 @@ impl<'a> Planner<'a> {
             sizes: RefCell::new(vec![None; top + 1]),
             demands: RefCell::default(),
             nanoseconds: Cell::new(0.0),
-            used: Rc::default(),
-            peak: Cell::new(0),
             layer: RefCell::default(),
         }
     }
@@ -101,7 +97,7 @@ impl<'a> Planner<'a> {
         });
         let rounding = vec![0.0; noise.typical.len()];
         // Pixels are normalised to a standard deviation of about one.
-        self.value(Outline {
+        Outline {
             level,
             scale,
             features,
@@ -110,15 +106,13 @@ impl<'a> Planner<'a> {
             typical: vec![bound.min(1.0); features],
             noise,
             rounding,
-            held: None,
-        })
+        }
     }
 
-    /// Starts a layer: its name for messages, its own time and peak of memory.
+    /// Starts a layer: its name for messages, its own time.
     pub fn begin(&self, layer: &str) {
         layer.clone_into(&mut self.layer.borrow_mut());
         self.nanoseconds.set(0.0);
-        self.peak.set(self.used.get());
     }
 
     /// Counts that a value is read from memory or written there. Operations that run together leave what lies between them in the cache.
@@ -129,11 +123,6 @@ impl<'a> Planner<'a> {
     /// Seconds of one core since [`Self::begin`].
     pub fn seconds(&self) -> f64 {
         self.nanoseconds.get() * 1e-9
-    }
-
-    /// Most bytes held at once since [`Self::begin`].
-    pub fn peak_bytes(&self) -> u64 {
-        self.peak.get()
     }
 
     /// Sizes chosen for levels above `bottom`, lowest level first, and what was demanded of the modulus.
@@ -219,15 +208,5 @@ impl<'a> Planner<'a> {
         if let Some(model) = &self.cost {
             self.nanoseconds.set(self.nanoseconds.get() + cost(model));
         }
-    }
-
-    /// Counts the bytes of a new value.
-    fn value(&self, mut value: Outline) -> Outline {
-        if let Some(model) = &self.cost {
-            let bytes = model.set_bytes(value.features, value.level + 1, value.components);
-            value.held = Some(Held::new(bytes, &self.used));
-            self.peak.set(self.peak.get().max(self.used.get()));
-        }
-        value
     }
 }

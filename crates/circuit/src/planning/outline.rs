@@ -1,8 +1,5 @@
 //! A value on the planner's machine, and the noise in it.
 
-use std::cell::Cell;
-use std::rc::Rc;
-
 /// A set of features, in outline.
 #[derive(Debug)]
 pub(crate) struct Outline {
@@ -20,8 +17,6 @@ pub(crate) struct Outline {
     /// Standard deviation of what the rounding of the weights changes, real units: no noise, but a different circuit.
     /// Of every feature; of none while the chain is open.
     pub rounding: Vec<f64>,
-    /// Held in memory until dropped.
-    pub(super) held: Option<Held>,
 }
 
 /// Noise in a slot, in units of the integers, of every feature: channels differ in what they are multiplied by.
@@ -121,28 +116,5 @@ impl Tails {
         let parts = noise.plain.iter().zip(&noise.keyed);
         let bounds = parts.map(|(plain, keyed)| self.reach(*plain, *keyed));
         bounds.fold(0.0, f64::max)
-    }
-}
-
-/// Bytes that count as used until dropped.
-#[derive(Debug)]
-pub(super) struct Held {
-    bytes: u64,
-    used: Rc<Cell<u64>>,
-}
-
-impl Held {
-    pub fn new(bytes: u64, used: &Rc<Cell<u64>>) -> Self {
-        used.set(used.get() + bytes);
-        Self {
-            bytes,
-            used: Rc::clone(used),
-        }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.used.set(self.used.get() - self.bytes);
     }
 }

@@ -2,23 +2,24 @@
 //! there and is dropped as soon as nothing reads it any more. What lies between two layers is then a few rows of an image, not all of it.
 //!
 //! ```text
-//! Circuit + Schedule -> actions -> stages (cut where windows overlap) -> tasks (which chunk, what it reads, what it frees)
-//!                                                                         |
-//!                                            predicted: peak_bytes <------+------> run: Executor
+//! Circuit + Schedule -> operations -> stages (cut where windows overlap) -> tasks (which chunk, what it reads, what it frees) -> run
+//!                                                                                                                               |
+//!                                                                        Executor: on ciphertexts; peak_bytes: on sizes alone --+
 //! ```
 //! [`Execution::Whole`] is one stage of one chunk: layer after layer, those between two relinearisations together, block by block of
 //! coefficients. Sums modulo a prime are exact, so every execution gives the same bits.
 
-mod peak;
-mod program;
+mod chunks;
+mod ciphertexts;
 mod run;
+mod sizes;
 mod stages;
 mod tasks;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use peak::Sizes;
 pub use run::Executor;
+pub(super) use sizes::peak_bytes;
 pub(super) use tasks::Order;
 
 /// How much of a layer is computed before the next one goes on with it.

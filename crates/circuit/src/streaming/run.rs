@@ -1,39 +1,25 @@
-//! The tasks of an execution on real ciphertexts.
+//! The executor: the tasks of an order, one after the other, on ciphertexts or on their sizes alone.
 
-use std::collections::HashMap;
 use std::ops::Range;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use ckks::{
-    CiphertextSet, Error, Evaluator, FusedInput, FusedStep, Gathered, LinearMap, Machine,
-    PreparedMap, SeededPart, SeededSet,
-};
+use ckks::{CiphertextSet, Evaluator, Machine, MonicPolynomial, SeededSet};
 
-use super::super::schedule::Schedule;
-use super::super::types::Circuit;
 use super::Execution;
-use super::program::{Clock, Part, Parts, Program};
-use super::stages::{Action, Op};
+use super::chunks::{Chunks, Error, Gather, Slice, Source, Step, Value};
+use super::ciphertexts::Ciphertexts;
+use super::stages::Stage;
 use super::tasks::{Order, Task};
+use crate::execute::apply;
+use crate::program::{Op, Operation};
+use crate::schedule::Schedule;
+use crate::types::Circuit;
 
 /// A circuit that is ready to run on ciphertexts, in one of its executions.
 #[derive(Debug)]
 pub struct Executor<'a> {
-    evaluator: &'a Evaluator,
+    ciphertexts: Ciphertexts<'a>,
     order: Order<'a>,
-    /// Maps at some positions with their weights in order, by layer: inner chunks share one.
-    prepared: HashMap<usize, Vec<(LinearMap, Rc<PreparedMap>)>>,
-}
-
-/// The sets that later tasks read.
-struct Values {
-    seeded: Option<SeededSet>,
-    parts: Vec<Option<SeededPart>>,
-    /// Chunks by stage, the expanded input's first.
-    chunks: Vec<Vec<Option<CiphertextSet>>>,
-    /// Sums of a stage that absorbs.
-    sums: Vec<Option<CiphertextSet>>,
 }
 
 impl<'a> Executor<'a> {
@@ -45,15 +31,14 @@ impl<'a> Executor<'a> {
         execution: Execution,
     ) -> Self {
         Self {
-            evaluator,
+            ciphertexts: Ciphertexts::new(evaluator),
             order: Order::new(circuit, schedule, execution),
-            prepared: HashMap::new(),
         }
     }
 
     /// How often a run tells of a layer.
     pub fn reports(&self) -> usize {
-        let layers = |task: &Task| layers(self.order.actions(task)).len();
+        let layers = |task: &Task| layers(self.order.operations(task)).len();
         self.order.tasks.iter().map(layers).sum()
     }
 
@@ -63,243 +48,254 @@ impl<'a> Executor<'a> {
     /// # Errors
     /// The evaluator's.
     pub fn run(
-        &mut self,
+        &self,
         input: SeededSet,
         observe: &mut dyn FnMut(usize, Duration) -> bool,
-    ) -> Result<Option<CiphertextSet>, Error> {
-        let mut values = self.values(input)?;
-        let tasks = std::mem::take(&mut self.order.tasks);
-        let mut outcome = Ok(true);
-        for task in &tasks {
-            outcome = self.task(task, &mut values).map(|clock| {
-                let actions = self.order.actions(task);
-                layers(actions).into_iter().all(|layer| {
-                    let own = actions.iter().zip(&clock.spent);
-                    let own = own.filter(|(action, _)| action.layer == layer);
-                    observe(layer, own.map(|(_, spent)| *spent).sum())
-                })
-            });
-            if !matches!(outcome, Ok(true)) {
-                break;
+    ) -> Result<Option<CiphertextSet>, ckks::Error> {
+        run(&self.ciphertexts, &self.order, input, observe)
+    }
+}
+
+/// Runs an order on an upload; see [`Executor::run`].
+pub fn run<C: Chunks>(
+    on: &C,
+    order: &Order<'_>,
+    upload: C::Upload,
+    observe: &mut dyn FnMut(usize, Duration) -> bool,
+) -> Result<Option<Value<C>>, Error<C>>
+where
+    Error<C>: From<ckks::Error>,
+{
+    let mut run = Run::new(on, order, upload)?;
+    for task in &order.tasks {
+        let spent = run.task(task)?;
+        let operations = order.operations(task);
+        for layer in layers(operations) {
+            let own = operations.iter().zip(&spent);
+            let own = own.filter(|(operation, _)| operation.layer == layer);
+            if !observe(layer, own.map(|(_, spent)| *spent).sum()) {
+                return Ok(None);
             }
         }
-        self.order.tasks = tasks;
-        let output = values.chunks.last_mut().and_then(|last| last.first_mut());
-        Ok(if outcome? {
-            output.and_then(Option::take)
-        } else {
-            None
-        })
     }
+    let output = run.chunks.last_mut().and_then(|last| last.first_mut());
+    Ok(output.and_then(Option::take))
+}
 
-    fn values(&self, input: SeededSet) -> Result<Values, Error> {
-        let order = &self.order;
+/// An order under way: the sets that later tasks read.
+struct Run<'r, 'a, C: Chunks> {
+    on: &'r C,
+    order: &'r Order<'a>,
+    /// The upload, where its parts are not apart.
+    upload: Option<C::Upload>,
+    parts: Vec<Option<C::Part>>,
+    /// Chunks by stage, the expanded input's first.
+    chunks: Vec<Vec<Option<Value<C>>>>,
+    /// Sums of a stage that absorbs.
+    sums: Vec<Option<Value<C>>>,
+    /// Of the current task, by operation of its stage.
+    spent: Vec<Duration>,
+}
+
+/// What a chunk needs of a stage.
+struct Slices<M> {
+    /// The maps among the operations; `None` where the whole map is meant.
+    maps: Vec<Option<M>>,
+    /// The positions before every operation and after the last.
+    positions: Vec<Vec<u32>>,
+}
+
+impl<'r, 'a, C: Chunks> Run<'r, 'a, C>
+where
+    Error<C>: From<ckks::Error>,
+{
+    fn new(on: &'r C, order: &'r Order<'a>, upload: C::Upload) -> Result<Self, Error<C>> {
         let first = order.stages[0].inputs;
         let sources = order.sources(0);
-        let (seeded, parts) = if sources == 1 {
-            (Some(input), vec![None])
+        let (upload, parts) = if sources == 1 {
+            (Some(upload), vec![None])
         } else {
             let size = order.sizes[0];
             let parts: Vec<Vec<u32>> = (0..sources)
                 .map(|part| first.at(&range(part * size..(part + 1) * size)))
                 .collect();
-            let parts = input.into_parts(&parts)?;
+            let parts = on.split(upload, &parts)?;
             (None, parts.into_iter().map(Some).collect())
         };
         let mut chunks = vec![empty(sources)];
         let made = (0..order.stages.len()).map(|stage| empty(order.chunks(stage)));
         chunks.extend(made);
-        Ok(Values {
-            seeded,
+        Ok(Self {
+            on,
+            order,
+            upload,
             parts,
             chunks,
             sums: empty(order.stages.len()),
+            spent: Vec::new(),
         })
     }
 
-    fn task(&mut self, task: &Task, values: &mut Values) -> Result<Clock, Error> {
+    /// Runs a task; what each of its operations took.
+    fn task(&mut self, task: &Task) -> Result<Vec<Duration>, Error<C>> {
         let stage = &self.order.stages[task.stage];
-        let mut clock = Clock {
-            spent: vec![Duration::ZERO; self.order.actions(task).len()],
-        };
+        self.spent = vec![Duration::ZERO; stage.operations.len()];
         let whole = self.order.chunks(task.stage) == 1 && self.order.sources(task.stage) == 1;
         // A fresh encryption that is read once is expanded block by block on the way.
         let direct = task.stage == 0 && self.order.reads_seeded();
         if task.stage == 0 && !direct {
-            values.expand(&task.reads);
+            self.expand(&task.reads);
         }
         let value = if stage.absorbing > 0 {
-            self.absorb(task, values, &mut clock)?
+            self.absorb(task, stage)?
         } else {
-            Some(self.open(task, whole, direct, values, &mut clock)?)
+            Some(self.open(task, stage, whole, direct)?)
         };
         if task.wanted
             && let Some(value) = value
         {
-            values.chunks[task.stage + 1][task.chunk] = Some(value);
+            self.chunks[task.stage + 1][task.chunk] = Some(value);
         }
-        Ok(clock)
+        Ok(std::mem::take(&mut self.spent))
     }
 
     /// A chunk from what its windows read.
     fn open(
         &mut self,
         task: &Task,
+        stage: &'r Stage<'a>,
         whole: bool,
         direct: bool,
-        values: &mut Values,
-        clock: &mut Clock,
-    ) -> Result<CiphertextSet, Error> {
+    ) -> Result<Value<C>, Error<C>> {
         let range = range(self.order.positions(task.stage, task.chunk));
-        let parts = self.parts(task.stage, &range, whole)?;
-        let program = Program {
-            evaluator: self.evaluator,
-            stage: &self.order.stages[task.stage],
-            parts: &parts,
-        };
-        let chunks = &values.chunks[task.stage];
-        let gathered;
-        let input: FusedInput<'_> = match (&values.seeded, &task.reads[..]) {
-            (Some(seeded), _) if direct => seeded.into(),
-            (_, [only]) if whole => stored(chunks, *only)?.into(),
+        let slices = self.slices(stage, &range, whole)?;
+        let chunks = &self.chunks[task.stage];
+        let source = match (&self.upload, &task.reads[..]) {
+            (Some(upload), _) if direct => Source::Upload(upload),
+            (_, [only]) if whole => Source::Set(stored(chunks, *only)?),
             (_, reads) => {
                 let sets = reads.iter().map(|read| stored(chunks, *read));
-                let places = self.order.places(task.stage, reads, &parts.positions[0]);
-                gathered = Gathered::new(sets.collect::<Result<_, _>>()?, &places)?;
-                (&gathered).into()
+                Source::Gathered(Gather {
+                    sets: sets.collect::<Result<_, _>>()?,
+                    chunks: reads,
+                    positions: &slices.positions[0],
+                    size: self.order.sizes[task.stage],
+                    channels: stage.inputs.channels,
+                })
             }
         };
-        let (value, next) = program.fused(input, 0, clock)?;
-        values.free(task, direct);
-        program.rest(value, next, clock)
+        let (value, next) = together(self.on, stage, &slices, source, 0, &mut self.spent)?;
+        self.free(task, direct);
+        self.rest(stage, &slices, value, next)
     }
 
     /// What one chunk contributes to a stage that reads all of them; the stage's value once it was the last.
-    fn absorb(
-        &mut self,
-        task: &Task,
-        values: &mut Values,
-        clock: &mut Clock,
-    ) -> Result<Option<CiphertextSet>, Error> {
-        let stage = &self.order.stages[task.stage];
-        let (squares, linear) = stage.actions[..stage.absorbing].split_at(stage.absorbing - 1);
-        let (
-            [
-                Action {
-                    op: Op::Linear(layer),
-                    ..
-                },
-            ],
-            [read],
-        ) = (linear, &task.reads[..])
-        else {
-            return Err(nothing());
+    fn absorb(&mut self, task: &Task, stage: &'r Stage<'a>) -> Result<Option<Value<C>>, Error<C>> {
+        let last = stage.absorbing - 1;
+        let (Op::Linear(layer), [read]) = (stage.operations[last].op, &task.reads[..]) else {
+            return Err(nothing().into());
         };
-        let (size, read) = (self.order.sizes[task.stage], *read);
-        let features = stage.inputs.at(&range(read * size..(read + 1) * size));
-        let map = layer.map.partial(&features)?;
-        let mut steps = vec![FusedStep::TensorSquare; squares.len()];
-        steps.push(FusedStep::Linear {
-            map: &map,
-            weight_scale: layer.weight_scale,
+        let size = self.order.sizes[task.stage];
+        let positions = range(read * size..(read + 1) * size);
+        let map = self.on.slice_inputs(layer, stage.inputs, &positions)?;
+        let mut steps: Vec<_> = (0..last).map(|_| Step::TensorSquare).collect();
+        steps.push(Step::Linear {
+            layer,
+            map: Slice::Part(&map),
+            biased: None,
         });
         let started = Instant::now();
-        let set = stored(&values.chunks[task.stage], read)?;
-        let part = self.evaluator.fused(set, &steps)?;
-        values.free(task, false);
-        let mut sum = match values.sums[task.stage].take() {
+        let set = stored(&self.chunks[task.stage], *read)?;
+        let (part, _) = self.on.pointwise(Source::Set(set), &steps)?;
+        self.free(task, false);
+        let mut sum = match self.sums[task.stage].take() {
             None => part,
-            Some(sum) => self.evaluator.add(sum, &part)?,
+            Some(sum) => self.on.ops().add(sum, &part)?,
         };
         if task.completes && !layer.bias.is_empty() {
-            sum = self.evaluator.add_constants(sum, &layer.bias)?;
+            sum = self.on.ops().add_constants(sum, &layer.bias)?;
         }
-        clock.spent[stage.absorbing - 1] += started.elapsed();
+        self.spent[last] += started.elapsed();
         if !task.completes {
-            values.sums[task.stage] = Some(sum);
+            self.sums[task.stage] = Some(sum);
             return Ok(None);
         }
-        let parts = self.parts(task.stage, &[0], true)?;
-        let program = Program {
-            evaluator: self.evaluator,
-            stage: &self.order.stages[task.stage],
-            parts: &parts,
-        };
-        let next = program.stage.absorbing;
-        program.rest(sum, next, clock).map(Some)
+        let slices = self.slices(stage, &[0], true)?;
+        self.rest(stage, &slices, sum, stage.absorbing).map(Some)
+    }
+
+    /// Runs the operations from `next` on.
+    fn rest(
+        &mut self,
+        stage: &Stage<'_>,
+        slices: &Slices<C::Map>,
+        mut value: Value<C>,
+        mut next: usize,
+    ) -> Result<Value<C>, Error<C>> {
+        let layouts = stage.layouts();
+        while let Some(operation) = stage.operations.get(next) {
+            let started = Instant::now();
+            if operation.op.is_pointwise() {
+                let source = Source::Set(&value);
+                (value, next) = together(self.on, stage, slices, source, next, &mut self.spent)?;
+                continue;
+            }
+            let own;
+            let mut op = operation.op;
+            if let Op::Polynomial(polynomial) = op {
+                let (layout, positions) = (layouts[next], &slices.positions[next]);
+                let lower = polynomial.lower().iter();
+                let lower = lower.map(|list| layout.select(list, positions));
+                own = MonicPolynomial::new(polynomial.degree(), lower.collect());
+                let own = own
+                    .as_ref()
+                    .map_err(|error| ckks::Error::from(error.clone()))?;
+                op = Op::Polynomial(own);
+            }
+            value = apply(self.on.ops(), op, value)?;
+            self.spent[next] += started.elapsed();
+            next += 1;
+        }
+        Ok(value)
     }
 
     /// The maps of a stage for some of its output positions.
-    fn parts(&mut self, stage: usize, range: &[u32], whole: bool) -> Result<Parts<'a>, Error> {
-        let stage = &self.order.stages[stage];
+    fn slices(
+        &self,
+        stage: &Stage<'_>,
+        range: &[u32],
+        whole: bool,
+    ) -> Result<Slices<C::Map>, Error<C>> {
         let layouts = stage.layouts();
         let mut positions = vec![range.to_vec()];
         let mut maps = Vec::new();
-        for (action, from) in stage.actions.iter().zip(&layouts).rev() {
+        for (operation, from) in stage.operations.iter().zip(&layouts).rev() {
             let after = positions.last().cloned().unwrap_or_default();
-            let Op::Linear(layer) = action.op else {
-                maps.push(None);
-                positions.push(after);
-                continue;
-            };
-            if whole {
-                maps.push(Some(Part::Whole(&layer.map)));
-                positions.push((0..from.positions as u32).collect());
-                continue;
-            }
-            let part = layer.map.restrict(from.positions, &after)?;
-            let known = self.prepared.entry(action.layer).or_default();
-            let found = known.iter().find(|(map, _)| *map == part.map);
-            let prepared = match found {
-                Some((_, prepared)) => Rc::clone(prepared),
-                None => {
-                    let prepared = Rc::new(self.evaluator.prepare(&part.map));
-                    known.push((part.map, Rc::clone(&prepared)));
-                    prepared
+            let (map, reads) = match operation.op {
+                Op::Linear(_) if whole => (None, self::range(0..from.positions)),
+                Op::Linear(layer) => {
+                    let layer = (operation.layer, layer);
+                    let (map, reads) = self.on.slice_positions(layer, *from, &after)?;
+                    (Some(map), reads)
                 }
+                _ => (None, after),
             };
-            maps.push(Some(Part::Prepared(prepared)));
-            positions.push(part.reads);
+            maps.push(map);
+            positions.push(reads);
         }
         maps.reverse();
         positions.reverse();
-        Ok(Parts { maps, positions })
-    }
-}
-
-impl Order<'_> {
-    /// What a task runs: of a stage that absorbs, the rest of it only at the end.
-    pub fn actions(&self, task: &Task) -> &[Action<'_>] {
-        let stage = &self.stages[task.stage];
-        if task.completes {
-            &stage.actions
-        } else {
-            &stage.actions[..stage.absorbing]
-        }
+        Ok(Slices { maps, positions })
     }
 
-    /// Where the features at some input positions of a stage lie: which of the chunks read, and which feature of it.
-    fn places(&self, stage: usize, reads: &[usize], positions: &[u32]) -> Vec<(usize, usize)> {
-        let (size, channels) = (self.sizes[stage], self.stages[stage].inputs.channels);
-        let of = |channel: usize, position: usize| {
-            let chunk = reads.iter().position(|read| *read == position / size);
-            (chunk.unwrap_or(0), channel * size + position % size)
-        };
-        (0..channels)
-            .flat_map(|channel| positions.iter().map(move |at| of(channel, *at as usize)))
-            .collect()
-    }
-}
-
-impl Values {
     /// Makes sure that parts of the input are expanded.
     fn expand(&mut self, parts: &[usize]) {
-        if let Some(seeded) = self.seeded.take() {
-            self.chunks[0][0] = Some(seeded.expand());
+        if let Some(upload) = self.upload.take() {
+            self.chunks[0][0] = Some(self.on.expand(upload));
         }
         for part in parts {
             if let Some(seeded) = self.parts[*part].take() {
-                self.chunks[0][*part] = Some(seeded.expand());
+                self.chunks[0][*part] = Some(self.on.expand_part(seeded));
             }
         }
     }
@@ -307,7 +303,7 @@ impl Values {
     /// Drops what nothing reads any more.
     fn free(&mut self, task: &Task, direct: bool) {
         if direct {
-            self.seeded = None;
+            self.upload = None;
         }
         for chunk in &task.frees {
             self.chunks[task.stage][*chunk] = None;
@@ -315,9 +311,42 @@ impl Values {
     }
 }
 
-/// The layers of actions, each once.
-fn layers(actions: &[Action<'_>]) -> Vec<usize> {
-    let mut layers: Vec<usize> = actions.iter().map(|action| action.layer).collect();
+/// Runs the pointwise operations from `first` on, all together; also says which one comes next.
+fn together<C: Chunks>(
+    on: &C,
+    stage: &Stage<'_>,
+    slices: &Slices<C::Map>,
+    source: Source<'_, C>,
+    first: usize,
+    spent: &mut [Duration],
+) -> Result<(Value<C>, usize), Error<C>> {
+    let started = Instant::now();
+    let mut steps = Vec::new();
+    let slices = slices.maps.iter().zip(slices.positions.iter().skip(1));
+    for (operation, (map, after)) in stage.operations.iter().zip(slices).skip(first) {
+        match operation.op {
+            Op::Linear(layer) => steps.push(Step::Linear {
+                layer,
+                map: map.as_ref().map_or(Slice::Whole(&layer.map), Slice::Part),
+                biased: Some(after),
+            }),
+            Op::TensorSquare => steps.push(Step::TensorSquare),
+            _ => break,
+        }
+    }
+    let next = first + steps.len();
+    let (value, shares) = on.pointwise(source, &steps)?;
+    let whole: Duration = shares.iter().sum();
+    let wall = started.elapsed().as_secs_f64() / whole.as_secs_f64().max(f64::MIN_POSITIVE);
+    for (spent, share) in spent[first..next].iter_mut().zip(shares) {
+        *spent += share.mul_f64(wall.min(1e9));
+    }
+    Ok((value, next))
+}
+
+/// The layers of operations, each once.
+fn layers(operations: &[Operation<'_>]) -> Vec<usize> {
+    let mut layers: Vec<usize> = operations.iter().map(|operation| operation.layer).collect();
     layers.dedup();
     layers
 }
@@ -330,7 +359,7 @@ fn empty<T>(count: usize) -> Vec<Option<T>> {
     std::iter::repeat_with(|| None).take(count).collect()
 }
 
-fn stored(chunks: &[Option<CiphertextSet>], chunk: usize) -> Result<&CiphertextSet, Error> {
+fn stored<T>(chunks: &[Option<T>], chunk: usize) -> Result<&T, ckks::Error> {
     chunks
         .get(chunk)
         .and_then(Option::as_ref)
@@ -338,8 +367,8 @@ fn stored(chunks: &[Option<CiphertextSet>], chunk: usize) -> Result<&CiphertextS
 }
 
 /// An order that reads what was not made: none does.
-fn nothing() -> Error {
-    Error::Features {
+fn nothing() -> ckks::Error {
+    ckks::Error::Features {
         operation: "read a chunk",
         expected: 1,
         found: 0,

@@ -1,4 +1,4 @@
-//! A circuit's layers as actions, and where they are cut into stages.
+//! Where a circuit's operations are cut into stages.
 //!
 //! A stage ends before a map whose windows overlap: what it reads is kept, as several chunks read it. Maps whose windows do not overlap,
 //! as in pooling, belong to the stage before them and make its outputs fewer. A map to a single position needs every chunk; it takes them
@@ -6,29 +6,10 @@
 //!
 //! A square that leaves its components open makes ciphertexts larger and costs little, so it moves to the stage that reads its input.
 
-use super::super::schedule::{Schedule, Step};
-use super::super::types::{Circuit, CircuitLayer, LinearLayer, PolynomialLayer};
 use super::Execution;
-
-/// What happens to a chunk.
-#[derive(Clone, Copy, Debug)]
-pub enum Op<'a> {
-    /// A map and its biases.
-    Linear(&'a LinearLayer),
-    /// A square that leaves its components open.
-    TensorSquare,
-    /// Back to two components, dropping a prime.
-    Relinearize,
-    /// A polynomial that relinearises and rescales on its own.
-    Polynomial(&'a PolynomialLayer),
-}
-
-/// An [`Op`] and the layer that it belongs to.
-#[derive(Clone, Copy, Debug)]
-pub struct Action<'a> {
-    pub layer: usize,
-    pub op: Op<'a>,
-}
+use crate::program::{Op, Operation};
+use crate::schedule::Schedule;
+use crate::types::{Circuit, LinearLayer};
 
 /// Features as `[channels, positions]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,11 +18,11 @@ pub struct Layout {
     pub positions: usize,
 }
 
-/// Actions that run on one chunk after the other.
+/// Operations that run on one chunk after the other.
 #[derive(Debug)]
 pub struct Stage<'a> {
-    pub actions: Vec<Action<'a>>,
-    /// How many actions at the front take the chunks of the stage before one by one, the last of them adding up; 0 where chunks are
+    pub operations: Vec<Operation<'a>>,
+    /// How many operations at the front take the chunks of the stage before one by one, the last of them adding up; 0 where chunks are
     /// computed from what their windows read.
     pub absorbing: usize,
     pub inputs: Layout,
@@ -53,7 +34,7 @@ impl Layout {
         self.channels * self.positions
     }
 
-    fn of(layer: &LinearLayer) -> Self {
+    pub fn of(layer: &LinearLayer) -> Self {
         let positions = layer.map.positions();
         Self {
             channels: layer.map.outputs() / positions,
@@ -62,13 +43,37 @@ impl Layout {
     }
 }
 
+impl Layout {
+    /// The features of all channels at some positions.
+    pub fn at(self, positions: &[u32]) -> Vec<u32> {
+        let channels = 0..self.channels as u32;
+        let of = |channel: u32| {
+            positions
+                .iter()
+                .map(move |at| channel * self.positions as u32 + at)
+        };
+        channels.flat_map(of).collect()
+    }
+
+    /// Of a list of one number for every feature, those at some positions; one for all stays one.
+    pub fn select(self, list: &[f64], positions: &[u32]) -> Vec<f64> {
+        if list.len() <= 1 || positions.len() == self.positions {
+            return list.to_vec();
+        }
+        let features = self.at(positions).into_iter();
+        features
+            .filter_map(|feature| list.get(feature as usize).copied())
+            .collect()
+    }
+}
+
 impl Stage<'_> {
-    /// The layouts before every action and after the last.
+    /// The layouts before every operation and after the last.
     pub fn layouts(&self) -> Vec<Layout> {
         let mut layout = self.inputs;
         let mut layouts = vec![layout];
-        for action in &self.actions {
-            if let Op::Linear(layer) = action.op {
+        for operation in &self.operations {
+            if let Op::Linear(layer) = operation.op {
                 layout = Layout::of(layer);
             }
             layouts.push(layout);
@@ -78,41 +83,11 @@ impl Stage<'_> {
 
     /// Most ciphertexts that stand for one position of the outputs at any time.
     pub fn width(&self) -> usize {
-        let first = self.actions.iter().position(is_linear).unwrap_or(0);
+        let first = self.operations.iter().position(is_linear).unwrap_or(0);
         let made = self.layouts().into_iter().skip(first + 1);
         let most = made.map(Layout::features).max().unwrap_or(1);
         most.div_ceil(self.outputs.positions)
     }
-}
-
-/// The layers one after the other, in the parts that the schedule makes of them.
-fn actions(circuit: &Circuit, schedule: Schedule) -> Vec<Action<'_>> {
-    let steps = schedule.steps(circuit).into_iter().zip(&circuit.layers);
-    let mut actions = Vec::new();
-    for (layer, (step, what)) in steps.enumerate() {
-        let mut push = |op| actions.push(Action { layer, op });
-        match (step, what) {
-            (
-                Step::Polynomial {
-                    relinearize,
-                    tensor,
-                },
-                CircuitLayer::Polynomial(layer),
-            ) => {
-                if relinearize {
-                    push(Op::Relinearize);
-                }
-                push(if tensor {
-                    Op::TensorSquare
-                } else {
-                    Op::Polynomial(layer)
-                });
-            }
-            (_, CircuitLayer::Polynomial(layer)) => push(Op::Polynomial(layer)),
-            (_, CircuitLayer::Linear(layer)) => push(Op::Linear(layer)),
-        }
-    }
-    actions
 }
 
 /// The stages of a circuit.
@@ -123,31 +98,33 @@ pub fn stages(circuit: &Circuit, schedule: Schedule, execution: Execution) -> Ve
     };
     let mut stages = Vec::new();
     let mut open = Stage::open(layout);
-    for action in actions(circuit, schedule) {
-        if let Op::Linear(layer) = action.op {
+    for operation in schedule.operations(circuit) {
+        if let Op::Linear(layer) = operation.op {
             let to = Layout::of(layer);
             let begun = open
-                .actions
+                .operations
                 .iter()
-                .any(|action| !matches!(action.op, Op::TensorSquare));
+                .any(|operation| !is_square(operation));
             let cut = execution != Execution::Whole && begun && !joins(layer, layout, to);
             if cut {
-                let squares = open.actions.iter().rev();
-                let squares = squares.take_while(|action| matches!(action.op, Op::TensorSquare));
-                let moved = open.actions.split_off(open.actions.len() - squares.count());
+                let squares = open.operations.iter().rev();
+                let squares = squares.take_while(|operation| is_square(operation));
+                let moved = open
+                    .operations
+                    .split_off(open.operations.len() - squares.count());
                 stages.push(std::mem::replace(&mut open, Stage::open(layout)));
-                open.actions = moved;
+                open.operations = moved;
             }
             if execution != Execution::Whole
-                && !open.actions.iter().any(is_linear)
+                && !open.operations.iter().any(is_linear)
                 && to.positions == 1
                 && layout.positions > 1
             {
-                open.absorbing = open.actions.len() + 1;
+                open.absorbing = open.operations.len() + 1;
             }
             layout = to;
         }
-        open.actions.push(action);
+        open.operations.push(operation);
         open.outputs = layout;
     }
     stages.push(open);
@@ -157,7 +134,7 @@ pub fn stages(circuit: &Circuit, schedule: Schedule, execution: Execution) -> Ve
 impl<'a> Stage<'a> {
     fn open(inputs: Layout) -> Self {
         Self {
-            actions: Vec::new(),
+            operations: Vec::new(),
             absorbing: 0,
             inputs,
             outputs: inputs,
@@ -165,8 +142,12 @@ impl<'a> Stage<'a> {
     }
 }
 
-fn is_linear(action: &Action<'_>) -> bool {
-    matches!(action.op, Op::Linear(_))
+fn is_linear(operation: &Operation<'_>) -> bool {
+    matches!(operation.op, Op::Linear(_))
+}
+
+fn is_square(operation: &Operation<'_>) -> bool {
+    matches!(operation.op, Op::TensorSquare)
 }
 
 /// Whether a map can belong to the stage that makes its inputs: no two of its positions read the same one.

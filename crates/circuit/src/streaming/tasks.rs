@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::super::schedule::Schedule;
-use super::super::types::Circuit;
 use super::Execution;
-use super::stages::{Layout, Op, Stage, stages};
+use super::stages::{Layout, Stage, stages};
+use crate::program::{Op, Operation};
+use crate::schedule::Schedule;
+use crate::types::Circuit;
 
 /// Chunks of the input are so many times smaller than those of layers: they are expanded for a window at a time and cost nothing to cut.
 const INPUT_SHARE: usize = 8;
@@ -64,6 +65,16 @@ impl<'a> Order<'a> {
         order
     }
 
+    /// What a task runs: of a stage that absorbs, the rest of it only at the end.
+    pub fn operations(&self, task: &Task) -> &[Operation<'_>] {
+        let stage = &self.stages[task.stage];
+        if task.completes {
+            &stage.operations
+        } else {
+            &stage.operations[..stage.absorbing]
+        }
+    }
+
     /// Positions of a chunk of a stage.
     pub fn positions(&self, stage: usize, chunk: usize) -> Range<usize> {
         let size = self.sizes[stage + 1];
@@ -97,8 +108,8 @@ impl<'a> Order<'a> {
             .map(|position| BTreeSet::from([position]))
             .collect();
         let layouts = what.layouts();
-        for (action, from) in what.actions.iter().zip(&layouts).rev() {
-            if let Op::Linear(layer) = action.op {
+        for (operation, from) in what.operations.iter().zip(&layouts).rev() {
+            if let Op::Linear(layer) = operation.op {
                 let reads = layer.map.reads(from.positions);
                 let of = |window: &BTreeSet<u32>| {
                     let parts = window

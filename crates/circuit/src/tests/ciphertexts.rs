@@ -2,12 +2,11 @@ use std::sync::Arc;
 
 use super::planning::{encryption, folded, open};
 use crate::choose::Design;
+use crate::execute::{Observer, execute};
 use crate::plan::describe;
 use crate::planning::Facts;
 use crate::reference::{Builder, images, small};
-use crate::{
-    Circuit, CostTable, Execution, Executor, Plan, Relinearization, execute, plan, simulate,
-};
+use crate::{Circuit, CostTable, Execution, Executor, Plan, Relinearization, plan, simulate};
 use ckks::{
     CiphertextSet, EvaluationKey, Evaluator, Parameters, ParametersLiteral, Ring, SecretKey,
 };
@@ -49,6 +48,22 @@ pub fn bytes(set: &CiphertextSet) -> Vec<u8> {
     bytes
 }
 
+/// What leaves every layer: level, features, components; bits of the scale.
+struct Seen {
+    layers: Vec<Option<(Sizes, f64)>>,
+    /// The layer of every operation.
+    owners: Vec<usize>,
+}
+
+type Sizes = (usize, usize, usize);
+
+impl Observer<CiphertextSet> for Seen {
+    fn after(&mut self, index: usize, value: &mut CiphertextSet) {
+        let sizes = (value.level(), value.features(), value.components());
+        self.layers[self.owners[index]] = Some((sizes, value.scale().log2()));
+    }
+}
+
 /// The logits of real ciphertexts.
 pub fn on(parameters: Parameters, circuit: &Circuit, plan: &Plan, images: &Images) -> Vec<f64> {
     let key = SecretKey::generate(&parameters).unwrap();
@@ -66,27 +81,22 @@ pub fn on(parameters: Parameters, circuit: &Circuit, plan: &Plan, images: &Image
         .encrypt(&by_feature, features, plan.input_scale)
         .unwrap();
     let machine = Evaluator::new(parameters.clone(), evaluation).unwrap();
-    let mut seen = Vec::new();
-    let output = execute(
-        &machine,
-        circuit,
-        &plan.schedule,
-        set.expand(),
-        &mut |index, value, _| {
-            let sizes = (value.level(), value.features(), value.components());
-            seen.push((index, sizes, value.scale().log2()));
-        },
-    )
-    .unwrap();
-    for ((index, sizes, scale_bits), row) in seen.iter().zip(&plan.layers) {
+    let operations = plan.schedule.operations(circuit);
+    let mut seen = Seen {
+        layers: vec![None; circuit.layers.len()],
+        owners: operations.iter().map(|operation| operation.layer).collect(),
+    };
+    let output = execute(&machine, &operations, set.expand(), &mut seen).unwrap();
+    for ((layer, seen), row) in seen.layers.into_iter().enumerate().zip(&plan.layers) {
+        let (sizes, scale_bits) = seen.unwrap();
         assert_eq!(
-            *sizes,
+            sizes,
             (row.level, row.ciphertexts, row.components),
-            "layer {index}"
+            "layer {layer}"
         );
         assert!(
             (scale_bits - row.scale_bits).abs() < 0.5,
-            "layer {index}: {scale_bits} bits"
+            "layer {layer}: {scale_bits} bits"
         );
     }
     // Layers that run together, or chunk by chunk, give the very bits of layers that run one by one, and every layer is told of.
@@ -95,7 +105,7 @@ pub fn on(parameters: Parameters, circuit: &Circuit, plan: &Plan, images: &Image
         Execution::Streamed(64),
         Execution::Streamed(1),
     ] {
-        let mut executor = Executor::new(&machine, circuit, plan.schedule, execution);
+        let executor = Executor::new(&machine, circuit, plan.schedule, execution);
         let reports = executor.reports();
         let mut told = Vec::new();
         let found = executor.run(set.clone(), &mut |index, _| {

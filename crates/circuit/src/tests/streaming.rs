@@ -4,11 +4,10 @@ use proptest::prelude::*;
 
 use super::ciphertexts::{bytes, insecure};
 use super::planning::{folded, open};
+use crate::execute::execute;
 use crate::reference::{Builder, Numbers};
 use crate::streaming::Order;
-use crate::{
-    Circuit, CircuitLayer, Execution, Executor, Plan, Relinearization, Schedule, execute, plan,
-};
+use crate::{Circuit, CircuitLayer, Execution, Executor, Plan, Relinearization, Schedule, plan};
 use ckks::{EvaluationKey, Evaluator, Ring, SecretKey};
 use cryptodl_spec::EncryptionSpec;
 
@@ -83,11 +82,12 @@ proptest! {
             let mut numbers = Numbers::new(seed);
             let values: Vec<f64> = (0..features).map(|_| numbers.next()).collect();
             let set = secret.encrypt(&values, features, plan.input_scale).unwrap();
-            let layers = execute(&machine, &circuit, &plan.schedule, set.expand(), &mut |_, _, _| {});
+            let operations = plan.schedule.operations(&circuit);
+            let layers = execute(&machine, &operations, set.expand(), &mut ());
             let wanted = bytes(&layers.unwrap());
             let sizes = [Execution::Whole, Execution::Streamed(1)].into_iter();
             for execution in sizes.chain(chunks.iter().map(|size| Execution::Streamed(*size))) {
-                let mut executor = Executor::new(&machine, &circuit, plan.schedule, execution);
+                let executor = Executor::new(&machine, &circuit, plan.schedule, execution);
                 let found = executor.run(set.clone(), &mut |_, _| true).unwrap().unwrap();
                 prop_assert!(bytes(&found) == wanted, "{relinearization:?} {execution:?}");
             }
