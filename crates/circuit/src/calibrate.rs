@@ -150,13 +150,7 @@ fn path(folder: &Path) -> PathBuf {
 
 /// The processor, what of it is used, and the program.
 fn machine_key() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"))
-        .map_or("unknown processor", |rest| {
-            rest.trim_start_matches([' ', '\t', ':'])
-        });
+    let model = cryptodl_runtime::processor().unwrap_or_else(|| "unknown processor".to_owned());
     let isa = ckks::instruction_set();
     format!("{model}; {isa}; {} {VERSION}", env!("CARGO_PKG_VERSION"))
 }

@@ -1,6 +1,5 @@
-//! Facts about the machine a run ran on, from the standard library and `/proc` (absent where there is no `/proc`). No host or user name.
+//! Facts about the machine that a run ran on. No host or user name.
 
-use std::fs;
 use std::thread;
 
 use serde::{Deserialize, Serialize};
@@ -28,14 +27,10 @@ impl Machine {
     /// Looks at this machine.
     pub fn detect() -> Self {
         Self {
-            cpu: fs::read_to_string("/proc/cpuinfo")
-                .ok()
-                .and_then(|text| cpu_model(&text)),
+            cpu: cryptodl_runtime::processor(),
             logical_cpus: thread::available_parallelism().map_or(1, usize::from),
             features: cpu_features(),
-            memory_bytes: fs::read_to_string("/proc/meminfo")
-                .ok()
-                .and_then(|text| kilobytes(&text, "MemTotal")),
+            memory_bytes: cryptodl_runtime::memory_bytes(),
             os: std::env::consts::OS.to_owned(),
             arch: std::env::consts::ARCH.to_owned(),
         }
@@ -56,23 +51,6 @@ impl Machine {
         }
         text
     }
-}
-
-/// The value of the first `model name` line.
-fn cpu_model(cpuinfo: &str) -> Option<String> {
-    cpuinfo.lines().find_map(|line| {
-        let (key, value) = line.split_once(':')?;
-        (key.trim() == "model name").then(|| value.split_whitespace().collect::<Vec<_>>().join(" "))
-    })
-}
-
-/// A `Key:   123 kB` line of `/proc`, in bytes.
-fn kilobytes(text: &str, key: &str) -> Option<u64> {
-    text.lines().find_map(|line| {
-        let (found, value) = line.split_once(':')?;
-        let number = value.trim().strip_suffix("kB")?.trim();
-        (found == key).then(|| number.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024))?
-    })
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -98,20 +76,6 @@ fn cpu_features() -> Vec<String> {
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_of_proc() {
-        assert_eq!(
-            cpu_model("processor\t: 0\nmodel name\t: A  B\nmodel name\t: C\n"),
-            Some("A B".into())
-        );
-        assert_eq!(cpu_model(""), None);
-        assert_eq!(
-            kilobytes("MemFree:\t 9 kB\nMemTotal:\t   12 kB\n", "MemTotal"),
-            Some(12 * 1024)
-        );
-        assert_eq!(kilobytes("MemTotal: x kB", "MemTotal"), None);
-    }
 
     #[test]
     fn this_machine_has_a_processor() {
