@@ -57,7 +57,7 @@ pub use error::CircuitError;
 pub use fold::fold;
 pub use plan::{LayerPlan, Plan, plan, plan_with};
 pub use ranges::{RANGE_MARGIN, output_range};
-pub use schedule::Schedule;
+pub use schedule::{Placement, Schedule};
 pub use shape::{ASSUMED_LOGITS, assumed_polynomial, plan_shape, plan_shape_with};
 pub use simulate::{Simulation, simulate, simulate_checked};
 pub use streaming::{Execution, Executor};

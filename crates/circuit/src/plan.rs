@@ -173,7 +173,7 @@ pub(super) fn describe(
     let peak = peak_bytes(&cost, &order, limbs, upload_bytes)?;
     Ok(Plan {
         parameters: parameters.literal().clone(),
-        schedule: design.schedule,
+        schedule: design.schedule.clone(),
         security_bits: parameters.security_bits(),
         log_q: parameters.log_q(),
         log_qp: parameters.log_qp(),

@@ -71,10 +71,7 @@ impl Plan {
                 "primes",
                 format!("{} bits, special {special}", primes.join(" + ")),
             ),
-            (
-                "relinearisation",
-                self.schedule.relinearization.as_str().to_owned(),
-            ),
+            ("relinearisation", self.schedule.to_string()),
             (
                 "scales",
                 format!(

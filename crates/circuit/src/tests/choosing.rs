@@ -4,9 +4,10 @@ use proptest::prelude::*;
 
 use super::bounds::random_network;
 use super::planning::{folded, mnist_like, open};
-use crate::reference::{images, ranges, small};
+use crate::program::{Op, Operation};
+use crate::reference::{Builder, images, ranges, small};
 use crate::{
-    Circuit, CircuitError, Plan, Reason, Relinearization, compile, fold, plan, plan_shape,
+    Circuit, CircuitError, Plan, Reason, Relinearization, Schedule, compile, fold, plan, plan_shape,
 };
 use ckks::{Parameters, Ring, max_log_qp};
 use cryptodl_spec::{BackendName, EncryptionSpec, Experiment, LayerSpec, Shape};
@@ -244,5 +245,53 @@ proptest! {
             prop_assert!(plan.core_seconds > 0.0 && plan.core_seconds.is_finite());
             prop_assert_eq!(plan.parameters.special_bits.is_some(), plan.evaluation_key_bytes > 0);
         }
+    }
+}
+
+/// Ciphertexts whose key is switched.
+fn key_switches(circuit: &Circuit, schedule: &Schedule) -> usize {
+    let mut features = circuit.input.len();
+    let operations = schedule.operations(circuit).into_iter();
+    let of = |operation: Operation<'_>| match operation.op {
+        Op::Linear(layer) => {
+            features = layer.map.outputs();
+            0
+        }
+        Op::TensorSquare | Op::Rescale => 0,
+        Op::Relinearize | Op::RelinearizeRescale | Op::Polynomial(_) => features,
+    };
+    operations.map(of).sum()
+}
+
+/// Convolutions of which every other one is followed by a pool, as in `configs/cifar_shape.toml`.
+#[test]
+fn products_are_relinearised_where_pools_leave_fewer_ciphertexts() {
+    let mut network = Builder::new(1, 16);
+    for channels in [8, 12, 16] {
+        network = network.conv(channels, 3, 1, 1).polynomial(2, false, 1.0);
+        network = network.pool(2).conv(channels, 3, 1, 1);
+        network = network.polynomial(2, false, -1.0);
+    }
+    let circuit = folded(&network.dense(3).build(), 8);
+    for ring in [Ring::Standard, Ring::ConjugateInvariant] {
+        let asked = |relinearization| EncryptionSpec {
+            ring: Some(ring),
+            relinearization: Some(relinearization),
+            ..open()
+        };
+        let eager = plan(&circuit, &asked(Relinearization::Eager)).unwrap();
+        let chosen = plan(&circuit, &asked(Relinearization::PerSquare)).unwrap();
+        println!("{}", chosen.schedule);
+        let switches = |plan: &Plan| key_switches(&circuit, &plan.schedule);
+        assert!(
+            2 * switches(&chosen) < switches(&eager),
+            "{} of {}",
+            switches(&chosen),
+            switches(&eager)
+        );
+        let times = [&chosen, &eager].map(Plan::seconds_per_image);
+        assert!(times[0] < 0.7 * times[1], "{times:?}");
+        let json = serde_json::to_string(&chosen).unwrap();
+        assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), chosen);
     }
 }
