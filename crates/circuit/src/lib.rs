@@ -29,6 +29,7 @@ mod integers;
 mod memory;
 mod monic;
 pub mod pbs;
+mod per_image_noise;
 mod plan;
 mod planning;
 mod program;
@@ -42,7 +43,6 @@ mod simulate;
 mod streaming;
 mod table;
 mod types;
-mod witness;
 
 #[cfg(test)]
 mod reference;
@@ -55,6 +55,7 @@ pub use cost::CostTable;
 pub use cryptodl_spec::Relinearization;
 pub use error::CircuitError;
 pub use fold::fold;
+pub use per_image_noise::{NoiseEstimate, estimate_noise};
 pub use plan::{LayerPlan, Plan, plan, plan_with};
 pub use ranges::{RANGE_MARGIN, output_range};
 pub use schedule::{Placement, Schedule};
@@ -62,4 +63,3 @@ pub use shape::{ASSUMED_LOGITS, assumed_polynomial, plan_shape, plan_shape_with}
 pub use simulate::{Simulation, simulate, simulate_checked};
 pub use streaming::{Execution, Executor};
 pub use types::{Circuit, CircuitLayer, LinearKind, LinearLayer, MAX_DEGREE, PolynomialLayer};
-pub use witness::{Forecast, forecast};

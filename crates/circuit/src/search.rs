@@ -16,7 +16,7 @@ use super::memory;
 use super::plan::{Plan, describe};
 use super::planning::Facts;
 use super::schedule::{Placement, Schedule, Stretch};
-use super::select::{COMFORT, Failure, Kind, TIE, better, choose};
+use super::select::{Failure, Kind, PRECISION_MARGIN_BITS, TIE, better, choose};
 use super::streaming::{Execution, Order, peak_bytes};
 use super::types::Circuit;
 use ckks::{Parameters, Ring, max_log_qp};
@@ -295,7 +295,8 @@ impl Finder<'_> {
                 (_, Err(failure)) => !matches!(failure.reason, Reason::Imprecise { .. }),
                 (Ok(best), Ok(candidate)) => {
                     candidate.seconds_per_image() > best.seconds_per_image() * (1.0 + TIE)
-                        || best.logit_precision_bits() >= self.demands.precision + COMFORT
+                        || best.logit_precision_bits()
+                            >= self.demands.precision + PRECISION_MARGIN_BITS
                 }
                 _ => false,
             };

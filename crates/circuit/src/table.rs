@@ -121,6 +121,7 @@ impl Plan {
                 ),
             ),
             ("evaluation key", bytes(self.evaluation_key_bytes)),
+            ("key switches", format!("{} a batch", self.key_switches())),
             (
                 "memory",
                 format!("about {} at once", bytes(self.peak_memory_bytes)),

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::ciphertexts::{encrypted, in_ring, insecure};
 use super::planning::open;
+use crate::per_image_noise::estimate_noise_on;
 use crate::reference::{Builder, Numbers, ranges};
 use crate::schedule::Stretch;
 use crate::search::search_schedule;
-use crate::witness::forecast_on;
 use crate::{Circuit, Plan, Schedule, fold, plan, simulate};
 use ckks::Ring;
 use cryptodl_data::Images;
@@ -77,7 +77,7 @@ struct Measured {
 fn measure(circuit: &Circuit, plan: &Plan, split: &Split) -> Measured {
     let mut small = in_ring(circuit, plan, 10);
     let few = split.train.first(128);
-    small.forecast = forecast_on(&insecure(plan, 10), circuit, &small, &few).unwrap();
+    small.noise_estimate = estimate_noise_on(&insecure(plan, 10), circuit, &small, &few).unwrap();
     let wanted = simulate(circuit, plan, &split.test, None).unwrap().logits;
     let found = encrypted(circuit, plan, &split.test, 10);
     let errors = found
