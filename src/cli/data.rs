@@ -47,11 +47,7 @@ pub fn data(command: &DataCommand, data_dir: Option<&Path>, stop: &Stop) -> Resu
             println!("{} is in {}", name.as_str(), folder.display());
         }
         DataCommand::Verify { name } => {
-            let spec = DatasetSpec {
-                name: *name,
-                train: None,
-                test: None,
-            };
+            let spec = DatasetSpec::whole(*name);
             let digest = data::verify(&spec, 0, &dirs).map_err(PipelineError::from)?;
             println!(
                 "{}: ok, digest {}",

@@ -134,40 +134,52 @@ pub fn run(
         Ok(loaded.get_or_init(|| dataset))
     };
 
-    let train_one =
-        |stage: Stage, key: &str, activations: Activations<'_>, stages: &mut Stages<'_>| {
-            let scratch = store.scratch(stage.as_str(), key);
-            let entry = stages.make(stage, key, &|pending| {
-                let outcome =
-                    training::train(experiment, dataset()?, activations, &scratch, options.stop)?;
-                model::save(&outcome.network, &pending.file("model.safetensors"))?;
-                write_json(
-                    &pending.file("train.json"),
-                    &TrainRecord {
-                        epochs: outcome.epochs,
-                        seconds: outcome.seconds,
-                    },
-                )
-            })?;
-            // The checkpoints have done their work; that they are gone changes nothing.
-            let _ = fs::remove_dir_all(&scratch);
-            let record: TrainRecord = read_json(&entry.file("train.json"))?;
-            Ok::<_, PipelineError>((model::load(&entry.file("model.safetensors"))?, record))
-        };
-    let polynomial = match &keys.train {
-        Some(key) => Some(train_one(
-            Stage::Train,
-            key,
-            Activations::Polynomial(&start),
-            &mut stages,
-        )?),
-        None => None,
+    let train_one = |stage: Stage,
+                     key: &str,
+                     activations: Activations<'_>,
+                     original: Option<&TrainedNetwork>,
+                     stages: &mut Stages<'_>| {
+        let scratch = store.scratch(stage.as_str(), key);
+        let entry = stages.make(stage, key, &|pending| {
+            let outcome = training::train(
+                experiment,
+                dataset()?,
+                activations,
+                original,
+                &scratch,
+                options.stop,
+            )?;
+            model::save(&outcome.network, &pending.file("model.safetensors"))?;
+            write_json(
+                &pending.file("train.json"),
+                &TrainRecord {
+                    epochs: outcome.epochs,
+                    seconds: outcome.seconds,
+                },
+            )
+        })?;
+        // The checkpoints have done their work; that they are gone changes nothing.
+        let _ = fs::remove_dir_all(&scratch);
+        let record: TrainRecord = read_json(&entry.file("train.json"))?;
+        Ok::<_, PipelineError>((model::load(&entry.file("model.safetensors"))?, record))
     };
+    // First the original network: the polynomial one may learn from it.
     let original = match &keys.original {
         Some(key) => Some(train_one(
             Stage::Original,
             key,
             Activations::Original,
+            None,
+            &mut stages,
+        )?),
+        None => None,
+    };
+    let polynomial = match &keys.train {
+        Some(key) => Some(train_one(
+            Stage::Train,
+            key,
+            Activations::Polynomial(&start),
+            original.as_ref().map(|(network, _)| network),
             &mut stages,
         )?),
         None => None,

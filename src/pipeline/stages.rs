@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::PipelineError;
-use crate::spec::{ContentKey, EncryptionSpec, Experiment, TrainSpec};
+use crate::spec::{ActivationForm, ContentKey, EncryptionSpec, Experiment, TrainSpec};
 
 /// A stage that the store keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum, Serialize)]
@@ -55,7 +55,7 @@ impl Stage {
         match self {
             Self::Train | Self::Original => 1,
             Self::Plaintext => 2,
-            Self::Circuit | Self::Encrypted => 4,
+            Self::Circuit | Self::Encrypted => 3,
         }
     }
 
@@ -77,7 +77,7 @@ fn content_key(value: &Value) -> Result<String, PipelineError> {
 pub struct Keys {
     /// See [`Stage::Train`]; none where the activation is exact.
     pub train: Option<String>,
-    /// See [`Stage::Original`]; none without a baseline, unless the activation is exact.
+    /// See [`Stage::Original`]; none without a baseline, unless the activation is exact or the polynomial network learns from it.
     pub original: Option<String>,
     /// See [`Stage::Plaintext`].
     pub plaintext: String,
@@ -96,31 +96,49 @@ impl Keys {
     ) -> Result<Self, PipelineError> {
         let data = blake3::Hash::from_bytes(*data).to_hex().to_string();
         // What the baseline flag asks for is a stage of its own and does not change the polynomial's training.
-        let train = json!({ "recipe": TrainSpec { baseline: false, ..experiment.train }, "seed": experiment.seed });
+        let recipe = TrainSpec {
+            baseline: false,
+            ..experiment.train
+        };
+        let seeded = |recipe: TrainSpec| json!({ "recipe": recipe, "seed": experiment.seed });
         let images = json!({ "dataset": experiment.dataset, "data": data });
         let interval = experiment.activation.interval;
         let activation = &experiment.activation;
-        let polynomial = || {
-            Stage::Train.key(json!([
-            images,
-            experiment.network,
-            train,
-            { "coefficients": coefficients, "degree": activation.degree, "interval": interval, "trainable": activation.trainable },
-        ]))
-        };
-        let trained = match activation.exact {
-            true => None,
-            false => Some(polynomial()?),
-        };
-        let original = match experiment.train.baseline || activation.exact {
+        let mut polynomial_start = json!({
+            "coefficients": coefficients,
+            "degree": activation.degree,
+            "interval": interval,
+            "trainable": activation.trainable,
+        });
+        // Plain polynomials had keys before there was another form.
+        if activation.form != ActivationForm::Polynomial {
+            polynomial_start["form"] = json!(activation.form);
+        }
+        let needs_original = experiment.train.needs_original();
+        let original = match experiment.train.baseline || activation.exact || needs_original {
             true => Some(Stage::Original.key(json!([
                 images,
                 experiment.network,
-                train,
+                seeded(recipe.of_original()),
                 experiment.activation.function,
                 interval
             ]))?),
             false => None,
+        };
+        if needs_original {
+            polynomial_start["original"] = json!(original);
+        }
+        let polynomial = || {
+            Stage::Train.key(json!([
+                images,
+                experiment.network,
+                seeded(recipe),
+                polynomial_start,
+            ]))
+        };
+        let trained = match activation.exact {
+            true => None,
+            false => Some(polynomial()?),
         };
         let plaintext = Stage::Plaintext.key(json!([trained, original, interval]))?;
         let encryption = &experiment.encryption;

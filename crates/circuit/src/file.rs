@@ -1,7 +1,7 @@
 //! The circuit's own file: little-endian numbers between a magic word and a closing BLAKE3 digest.
 //!
 //! ```text
-//! "CRYPTODL CIRCUIT" | version: u8 | input shape: 3 x u32 | mean, std: f32 a channel | classes: u32 | layers: u32 | layer... | digest: 32 bytes
+//! "CRYPTODL CIRCUIT" | version: u8 | input shape: 3 x u32 | mean, std: f32 a channel | preprocessing: u32 length + JSON, from version 3 on | classes: u32 | layers: u32 | layer... | digest: 32 bytes
 //! layer  = name: u8 length + bytes | tag: u8 | linear or polynomial
 //! linear = kind: u8 | weight scale, bound: f64 | bias: list of f64 | inputs, outputs, groups: u32 | group...
 //! group  = start, rows, taps, positions: u32 | weights: i16 | gather: u32
@@ -14,10 +14,12 @@
 use super::error::CircuitError;
 use super::types::{Circuit, CircuitLayer, LinearKind, LinearLayer, PolynomialLayer};
 use ckks::{Group, LinearMap, MonicPolynomial};
+use cryptodl_data::Preprocessing;
 use cryptodl_spec::Shape;
 
 const MAGIC: &[u8; 16] = b"CRYPTODL CIRCUIT";
-const VERSION: u8 = 2;
+/// The versions that are read. A circuit whose images are not preprocessed is written in the older one.
+const VERSIONS: std::ops::RangeInclusive<u8> = 2..=3;
 const DIGEST: usize = blake3::OUT_LEN;
 const LINEAR: u8 = 0;
 const POLYNOMIAL: u8 = 1;
@@ -32,10 +34,21 @@ impl Circuit {
     /// The circuit as a file's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Writer(MAGIC.to_vec());
-        out.0.push(VERSION);
+        let plain = self.preprocessing.is_plain();
+        out.0.push(if plain {
+            *VERSIONS.start()
+        } else {
+            *VERSIONS.end()
+        });
         out.sizes(&[self.input.channels, self.input.height, self.input.width]);
         for value in self.mean.iter().chain(&self.std) {
             out.0.extend(value.to_le_bytes());
+        }
+        if !plain {
+            // Numbers and lists of them: there is nothing in it that JSON cannot say.
+            let steps = serde_json::to_vec(&self.preprocessing).unwrap_or_default();
+            out.size(steps.len());
+            out.0.extend(steps);
         }
         out.sizes(&[self.classes, self.layers.len()]);
         for layer in &self.layers {
@@ -70,12 +83,14 @@ impl Circuit {
         }
         let mut reader = Reader(body.get(MAGIC.len()..).unwrap_or_default());
         let version = reader.byte()?;
-        if version != VERSION {
+        if !VERSIONS.contains(&version) {
             return Err(file(&format!(
-                "its version is {version}; this program reads version {VERSION}"
+                "its version is {version}; this program reads versions {} and {}",
+                VERSIONS.start(),
+                VERSIONS.end()
             )));
         }
-        let circuit = reader.circuit()?;
+        let circuit = reader.circuit(version)?;
         if !reader.0.is_empty() {
             return Err(file(&format!("{} bytes are left over", reader.0.len())));
         }
@@ -200,7 +215,7 @@ impl Reader<'_> {
         self.values(count, f64::from_le_bytes)
     }
 
-    fn circuit(&mut self) -> Result<Circuit, CircuitError> {
+    fn circuit(&mut self, version: u8) -> Result<Circuit, CircuitError> {
         let input = Shape {
             channels: self.size()?,
             height: self.size()?,
@@ -208,6 +223,14 @@ impl Reader<'_> {
         };
         let mean = self.values(input.channels, f32::from_le_bytes)?;
         let std = self.values(input.channels, f32::from_le_bytes)?;
+        let preprocessing = if version == *VERSIONS.start() {
+            Preprocessing::default()
+        } else {
+            let length = self.size()?;
+            let steps = self.values(length, |[byte]| byte)?;
+            serde_json::from_slice(&steps)
+                .map_err(|error| file(&format!("its preprocessing cannot be read: {error}")))?
+        };
         let classes = self.size()?;
         let count = self.size()?;
         let mut layers = Vec::new();
@@ -218,6 +241,7 @@ impl Reader<'_> {
             input,
             mean,
             std,
+            preprocessing,
             classes,
             layers,
         })

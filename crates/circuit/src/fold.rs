@@ -43,6 +43,7 @@ pub fn fold(
         input: network.input,
         mean: network.mean.clone(),
         std: network.std.clone(),
+        preprocessing: network.preprocessing.clone(),
         classes: network.classes,
         layers,
     };

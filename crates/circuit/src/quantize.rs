@@ -15,7 +15,7 @@ pub(super) struct Quantizer {
 }
 
 impl Quantizer {
-    /// Starts with the pixels of `network`, black to white.
+    /// Starts with the pixels of `network`, darkest to brightest.
     pub fn new(bits: u32, network: &TrainedNetwork) -> Result<Self, CircuitError> {
         if !(MIN_WEIGHT_BITS..=MAX_WEIGHT_BITS).contains(&bits) {
             return Err(CircuitError::WeightBits {
@@ -25,11 +25,11 @@ impl Quantizer {
             });
         }
         let plane = network.input.height * network.input.width;
-        let channels = network.mean.iter().zip(&network.std).map(|(mean, std)| {
-            let (mean, std) = (f64::from(*mean), f64::from(*std));
-            (-mean / std, (1.0 - mean) / std)
-        });
+        let channels = network
+            .preprocessing
+            .bounds(network.input, &network.mean, &network.std);
         let intervals = channels
+            .into_iter()
             .flat_map(|ends| std::iter::repeat_n(ends, plane))
             .collect();
         Ok(Self {

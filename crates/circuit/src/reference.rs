@@ -4,7 +4,7 @@
 
 use super::fold::{Folded, fold_layers};
 use ckks::PADDING;
-use cryptodl_data::Images;
+use cryptodl_data::{Images, Preprocessing};
 use cryptodl_model::{PreActivation, TrainedLayer, TrainedNetwork, shapes};
 use cryptodl_reference as reference;
 use cryptodl_spec::Shape;
@@ -46,6 +46,7 @@ impl Builder {
             input,
             mean: vec![0.4; channels],
             std: vec![0.3; channels],
+            preprocessing: Preprocessing::default(),
             classes: 3,
             layers: Vec::new(),
         };
@@ -232,12 +233,7 @@ pub fn folded_forward(
     ranges: &[PreActivation],
     image: &[u8],
 ) -> (Vec<f64>, Vec<f64>) {
-    let plane = network.input.height * network.input.width;
-    let pixel = |(at, byte): (usize, &u8)| {
-        (f64::from(*byte) / 255.0 - f64::from(network.mean[at / plane]))
-            / f64::from(network.std[at / plane])
-    };
-    let mut x: Vec<f64> = image.iter().enumerate().map(pixel).collect();
+    let mut x = reference::inputs_of(network, image, 0);
     let mut shares = Vec::new();
     for layer in fold_layers(network, ranges).unwrap() {
         match layer {

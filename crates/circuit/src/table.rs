@@ -71,7 +71,10 @@ impl Plan {
                 "primes",
                 format!("{} bits, special {special}", primes.join(" + ")),
             ),
-            ("relinearisation", self.schedule.to_string()),
+            (
+                "relinearisation",
+                self.schedule.relinearization.as_str().to_owned(),
+            ),
             (
                 "scales",
                 format!(
@@ -121,7 +124,6 @@ impl Plan {
                 ),
             ),
             ("evaluation key", bytes(self.evaluation_key_bytes)),
-            ("key switches", format!("{} a batch", self.key_switches())),
             (
                 "memory",
                 format!("about {} at once", bytes(self.peak_memory_bytes)),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::CircuitError;
 use ckks::{LinearMap, MonicPolynomial};
+use cryptodl_data::Preprocessing;
 use cryptodl_spec::Shape;
 
 /// The largest degree of an activation. The spec lets 2 to 9 run encrypted, the rest in the clear.
@@ -19,7 +20,7 @@ pub const MAX_WEIGHT_BITS: u32 = 12;
 
 /// A trained network as ciphertexts compute it.
 ///
-/// Inputs are `(byte / 255 - mean[c]) / std[c]`, flattened `[channels, height, width]`; outputs are the logits.
+/// Inputs are `(byte / 255 - mean[c]) / std[c]`, then as `preprocessing` says, flattened `[channels, height, width]`; outputs are the logits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Circuit {
     /// Shape of one image.
@@ -28,6 +29,9 @@ pub struct Circuit {
     pub mean: Vec<f32>,
     /// Per input channel.
     pub std: Vec<f32>,
+    /// What the client does to the values of each image after that.
+    #[serde(default, skip_serializing_if = "Preprocessing::is_plain")]
+    pub preprocessing: Preprocessing,
     /// Number of logits.
     pub classes: usize,
     /// In order; the last one is linear.
@@ -167,6 +171,12 @@ impl Circuit {
 
     /// One image's bytes `[channels, height, width]` as the circuit's inputs, appended to `out`.
     pub fn normalise(&self, pixels: &[u8], out: &mut Vec<f64>) {
+        if !self.preprocessing.is_plain() {
+            let normalisation = (self.mean.as_slice(), self.std.as_slice());
+            let values = self.preprocessing.apply(self.input, normalisation, pixels);
+            out.extend(values.into_iter().map(f64::from));
+            return;
+        }
         let plane = (self.input.height * self.input.width).max(1);
         for (channel, (mean, std)) in pixels.chunks(plane).zip(self.mean.iter().zip(&self.std)) {
             let (mean, std) = (f64::from(*mean), f64::from(*std));
@@ -176,6 +186,11 @@ impl Circuit {
                     .map(|byte| (f64::from(*byte) / 255.0 - mean) / std),
             );
         }
+    }
+
+    /// The smallest and largest value that a pixel of each channel can enter with.
+    pub(crate) fn pixel_bounds(&self) -> Vec<(f64, f64)> {
+        self.preprocessing.bounds(self.input, &self.mean, &self.std)
     }
 
     /// Checks that the circuit is one: whatever was read from outside must pass before it is planned or run.
@@ -210,6 +225,13 @@ impl Circuit {
             "positive and finite",
             |std| std.is_finite() && *std > 0.0,
         )?;
+        if let Some(fault) = self.preprocessing.fault(self.input.channels) {
+            return Err(invalid(
+                "the preprocessing",
+                fault,
+                "steps that images can take",
+            ));
+        }
         within("the number of classes", self.classes, 1, 256)?;
         within("the number of layers", self.layers.len(), 1, MAX_LAYERS)?;
         let mut current = features;

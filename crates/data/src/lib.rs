@@ -7,6 +7,7 @@ pub mod cifar;
 pub mod digest;
 pub mod digits;
 mod dirs;
+mod eigen;
 mod error;
 pub mod fetch;
 mod files;
@@ -14,14 +15,17 @@ pub mod idx;
 mod images;
 pub mod official;
 mod pictures;
+mod preprocess;
 #[cfg(test)]
 mod tests;
 
 pub use digest::FileDigest;
 pub use dirs::{DATA_DIR_VARIABLE, DataDirs};
+pub use eigen::eigenvectors;
 pub use error::DataError;
 pub use images::Images;
 pub use pictures::{PictureError, read_pictures};
+pub use preprocess::{PatchFilter, Preprocessing};
 
 use cryptodl_spec::{DatasetName, DatasetSpec};
 use digits::Split;

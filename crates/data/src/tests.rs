@@ -159,9 +159,8 @@ fn counts_are_part_of_the_digest_and_cut_the_images() {
     );
     assert_ne!(part.digest, tiny.load("p").unwrap().digest);
     let spec = DatasetSpec {
-        name: DatasetName::FashionMnist,
         train: Some(60_001),
-        test: None,
+        ..DatasetSpec::whole(DatasetName::FashionMnist)
     };
     let error = verify(&spec, 7, &dirs).unwrap_err();
     assert_eq!(error.exit_code(), 2);
@@ -290,11 +289,7 @@ fn half_a_cifar_folder_is_incomplete_and_names_what_it_lacks() {
     let batches = folder.path().join("cifar10/cifar-10-batches-bin");
     fs::create_dir_all(&batches).unwrap();
     fs::write(batches.join("data_batch_1.bin"), b"").unwrap();
-    let spec = DatasetSpec {
-        name: DatasetName::Cifar10,
-        train: None,
-        test: None,
-    };
+    let spec = DatasetSpec::whole(DatasetName::Cifar10);
     let error = verify(&spec, 7, &DataDirs::resolve(Some(folder.path()))).unwrap_err();
     assert!(
         matches!(&error, DataError::Incomplete { present: 1, missing, .. } if missing.len() == 5),
@@ -312,9 +307,9 @@ fn half_a_cifar_folder_is_incomplete_and_names_what_it_lacks() {
 fn digits_need_no_file() {
     let dirs = DataDirs::resolve(Some(Path::new("nowhere")));
     let spec = DatasetSpec {
-        name: DatasetName::Digits,
         train: Some(50),
         test: Some(20),
+        ..DatasetSpec::whole(DatasetName::Digits)
     };
     let digits = load(&spec, 7, &dirs).unwrap();
     assert_eq!((digits.train.len(), digits.test.len()), (50, 20));

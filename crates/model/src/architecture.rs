@@ -1,6 +1,7 @@
 //! A network's architecture as it stands in the file's metadata, and the names of its numbers.
 
 use super::network::TrainedLayer;
+use cryptodl_data::Preprocessing;
 use cryptodl_spec::Shape;
 use polyapprox::Function;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Header {
     pub version: u32,
     pub input: Shape,
+    #[serde(default, skip_serializing_if = "Preprocessing::is_plain")]
+    pub preprocessing: Preprocessing,
     pub classes: usize,
     pub layers: Vec<LayerHeader>,
 }

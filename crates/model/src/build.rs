@@ -2,6 +2,7 @@
 
 use super::network::{TrainedLayer, TrainedNetwork};
 use super::random::{Purpose, generator, unit};
+use cryptodl_data::Preprocessing;
 use cryptodl_spec::{Experiment, LayerSpec, Shape, Trainable};
 use polyapprox::Polynomial;
 use rand_chacha::ChaCha8Rng;
@@ -22,7 +23,8 @@ const EPSILON: f64 = 1e-5;
 ///
 /// Weights are normal with variance 2 / fan-in (He et al. 2015), the closing layer's 1 / fan-in: batch norm, which stands before
 /// every activation unless the spec turns it off, makes the scale matter to the first steps alone. Convolutions and dense layers
-/// that lead into a batch norm have no bias, since it would be subtracted again. `mean` and `std` are the data set's, per channel.
+/// that lead into a batch norm have no bias, since it would be subtracted again. `mean` and `std` are the data set's, per channel. A filter
+/// of the preprocessing is not fitted yet.
 pub fn initial(
     experiment: &Experiment,
     activations: Activations<'_>,
@@ -84,6 +86,11 @@ pub fn initial(
             },
             LayerSpec::Activation => activation(experiment, activations, shape),
             LayerSpec::AvgPool { size, stride } => TrainedLayer::AvgPool { size, stride },
+            // Maps are square, as the images of every data set are.
+            LayerSpec::GlobalAvgPool => TrainedLayer::AvgPool {
+                size: shape.height,
+                stride: shape.height,
+            },
         });
         shape = spec.shapes[index];
     }
@@ -91,8 +98,18 @@ pub fn initial(
         input: spec.input,
         mean: mean.to_vec(),
         std: std.to_vec(),
+        preprocessing: Preprocessing::unfitted(&experiment.dataset),
         classes: spec.classes,
         layers,
+    }
+}
+
+/// Takes over the trained numbers of `original`, layer by layer; its activations have none.
+pub fn take_over(network: &mut TrainedNetwork, original: &TrainedNetwork) {
+    for (layer, trained) in network.layers.iter_mut().zip(&original.layers) {
+        if layer.kind() == trained.kind() {
+            *layer = trained.clone();
+        }
     }
 }
 
@@ -100,7 +117,7 @@ pub fn initial(
 fn leads_to_norm(following: &[LayerSpec]) -> bool {
     let next = following
         .iter()
-        .find(|layer| !matches!(layer, LayerSpec::AvgPool { .. }));
+        .find(|layer| !matches!(layer, LayerSpec::AvgPool { .. } | LayerSpec::GlobalAvgPool));
     matches!(next, Some(LayerSpec::BatchNorm))
 }
 

@@ -36,6 +36,9 @@ pub fn shapes(network: &TrainedNetwork) -> Result<Vec<Shape>, ModelError> {
     {
         return whole("its pixel normalisation is not finite and positive".to_owned());
     }
+    if let Some(fault) = network.preprocessing.fault(input.channels) {
+        return whole(format!("its preprocessing has {fault}"));
+    }
     let mut shape = input;
     let mut outputs = Vec::with_capacity(network.layers.len());
     for (index, layer) in network.layers.iter().enumerate() {

@@ -84,6 +84,7 @@ pub fn to_bytes(network: &TrainedNetwork, precision: Precision) -> Result<Vec<u8
     let header = Header {
         version: VERSION,
         input: network.input,
+        preprocessing: network.preprocessing.clone(),
         classes: network.classes,
         layers: network.layers.iter().map(LayerHeader::of).collect(),
     };
@@ -184,6 +185,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<TrainedNetwork, ModelError> {
         input: header.input,
         mean,
         std,
+        preprocessing: header.preprocessing,
         classes: header.classes,
         layers,
     };

@@ -11,7 +11,7 @@ mod file;
 mod network;
 mod random;
 
-pub use build::{Activations, initial};
+pub use build::{Activations, initial, take_over};
 pub use check::{shapes, windows};
 pub use error::ModelError;
 pub use file::{Precision, from_bytes, load, save, save_as, to_bytes};

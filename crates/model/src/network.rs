@@ -1,5 +1,6 @@
 //! A trained network as plain numbers: what training hands to the circuit, and what `model.safetensors` holds. Names no burn type.
 
+use cryptodl_data::Preprocessing;
 use cryptodl_spec::Shape;
 use polyapprox::Function;
 
@@ -77,12 +78,14 @@ pub enum TrainedLayer {
 /// A trained network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainedNetwork {
-    /// Shape of one image. Pixels enter as `(byte / 255 - mean[c]) / std[c]`.
+    /// Shape of one image. Pixels enter as `(byte / 255 - mean[c]) / std[c]`, and then as `preprocessing` says.
     pub input: Shape,
     /// Per input channel.
     pub mean: Vec<f32>,
     /// Per input channel.
     pub std: Vec<f32>,
+    /// What is done to the values of each image after that.
+    pub preprocessing: Preprocessing,
     /// Number of logits.
     pub classes: usize,
     /// In order.

@@ -15,6 +15,8 @@ pub enum Purpose {
     Shuffling = 2,
     /// Changes of a training image; `a` is the epoch, `b` the image.
     Augmentation = 3,
+    /// Which of two epochs mirrors an image, where images take turns; `b` is the image.
+    Turns = 4,
 }
 
 /// The generator for one use.

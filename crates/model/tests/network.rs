@@ -95,6 +95,8 @@ fn every_kind_of_wrong_number_is_named() {
     assert!(broken(&|network| network.classes = 7).contains("7 classes"));
     assert!(broken(&|network| network.std[0] = 0.0).contains("normalisation"));
     assert!(broken(&|network| network.layers.clear()).contains("classes"));
+    let message = broken(&|network| network.preprocessing.soft_clamp = Some(-1.0));
+    assert!(message.contains("soft clamp at -1"), "{message}");
     let message = broken(&|network| {
         if let TrainedLayer::Conv { stride, .. } = &mut network.layers[0] {
             *stride = 0;

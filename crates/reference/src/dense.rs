@@ -35,6 +35,7 @@ pub fn network(activation: TrainedLayer, hidden: usize) -> TrainedNetwork {
         input: images(1).shape,
         mean: vec![0.4],
         std: vec![0.5],
+        preprocessing: cryptodl_data::Preprocessing::default(),
         classes: 3,
         layers: vec![
             TrainedLayer::Dense {

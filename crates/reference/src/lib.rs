@@ -4,7 +4,7 @@
 
 pub mod dense;
 
-use cryptodl_data::Images;
+use cryptodl_data::{Images, Preprocessing};
 use cryptodl_model::{TrainedLayer, TrainedNetwork};
 use cryptodl_spec::*;
 use polyapprox::{Function, Interval, Method};
@@ -86,6 +86,7 @@ pub fn network(channels: usize) -> TrainedNetwork {
         },
         mean: vec![0.4; channels],
         std: vec![0.3; channels],
+        preprocessing: Preprocessing::default(),
         classes: 3,
         layers,
     }
@@ -122,6 +123,11 @@ pub fn inputs_of(network: &TrainedNetwork, image: &[u8], index: usize) -> Vec<f6
                 / f64::from(network.std[at / plane])
         })
         .collect();
+    if !network.preprocessing.is_plain() {
+        let normalisation = (network.mean.as_slice(), network.std.as_slice());
+        let values = network.preprocessing.apply(shape, normalisation, image);
+        x = values.into_iter().map(f64::from).collect();
+    }
     let outputs = cryptodl_model::shapes(network).unwrap();
     for (layer, output) in network.layers.iter().zip(outputs).take(index) {
         x = apply(layer, &x, shape, output);
@@ -253,6 +259,7 @@ pub fn experiment(seed: u64) -> Experiment {
             interval: Interval::new(-4.0, 4.0).unwrap(),
             trainable: Trainable::Channel,
             coefficients: None,
+            form: ActivationForm::Polynomial,
             exact: false,
         },
         network: NetworkSpec {
@@ -291,11 +298,21 @@ pub fn experiment(seed: u64) -> Experiment {
             learning_rate: 0.01,
             weight_decay: 0.01,
             momentum: 0.9,
+            muon: None,
+            schedule: Schedule::Cosine,
             warmup: 0.1,
             label_smoothing: 0.05,
             ema: 0.9,
             clip_norm: 2.0,
             range_penalty: 0.01,
+            peak_penalty: None,
+            energy_penalty: None,
+            whiten: false,
+            clamp: None,
+            freeze_statistics: 0.0,
+            blend: 0.0,
+            start_from_original: false,
+            distill: None,
             validation: 60,
             recalibrate: 120,
             baseline: false,
@@ -307,7 +324,8 @@ pub fn experiment(seed: u64) -> Experiment {
                 shear: 0.0,
                 elastic: 0.0,
                 crop: 0,
-                flip: false,
+                border: Border::Black,
+                flip: Flip::Off,
                 cutout: 0,
             },
         },

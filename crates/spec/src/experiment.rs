@@ -39,7 +39,7 @@ pub enum DatasetName {
 }
 
 /// Which images an experiment uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct DatasetSpec {
     /// The data set.
     pub name: DatasetName,
@@ -47,6 +47,61 @@ pub struct DatasetSpec {
     pub train: Option<usize>,
     /// Use only the first `test` test images. `None`: all; a spec that was checked has a number.
     pub test: Option<usize>,
+    /// What the client does to the pixels of each image besides the data set's own normalisation.
+    #[serde(skip_serializing_if = "Standardize::is_none")]
+    pub standardize: Standardize,
+    /// Rows and columns of the filter by which the client whitens the patches of an image; it is fitted to training images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zca: Option<usize>,
+    /// Whether the client divides the values of an image by its local deviation.
+    #[serde(skip_serializing_if = "is_false")]
+    pub local_contrast: bool,
+    /// The bound c of `c tanh(x / c)`, by which the client limits every value at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub soft_clamp: Option<f64>,
+}
+
+impl DatasetSpec {
+    /// All images of a data set as they come.
+    pub const fn whole(name: DatasetName) -> Self {
+        Self {
+            name,
+            train: None,
+            test: None,
+            standardize: Standardize::None,
+            zca: None,
+            local_contrast: false,
+            soft_clamp: None,
+        }
+    }
+
+    /// Whether the client does more to an image than the data set's normalisation.
+    pub const fn is_preprocessed(&self) -> bool {
+        !self.standardize.is_none() || self.soft_clamp.is_some()
+    }
+}
+
+/// What is done to the pixels of each image after the data set's normalisation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standardize {
+    /// Nothing.
+    #[default]
+    None,
+    /// The image's own mean over all of its values is subtracted, and they are divided by its own standard deviation.
+    PerImage,
+}
+
+/// How an activation is written while it is trained. Whatever the form, a trained network has polynomials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActivationForm {
+    /// By its coefficients.
+    #[default]
+    Polynomial,
+    /// In the basis of Hermite polynomials up to degree 2, the quadratic one with a batch norm of its own (HerPN; Park et al. 2022,
+    /// arXiv 2201.06699): `gain (a z + c norm((z^2 - 1) / sqrt 2)) + offset` per channel.
+    HermiteNormalized,
 }
 
 /// Whether the polynomial's coefficients are learned.
@@ -76,6 +131,9 @@ pub struct ActivationSpec {
     pub trainable: Trainable,
     /// Explicit ascending coefficients, instead of a method.
     pub coefficients: Option<Vec<f64>>,
+    /// How the polynomial is written while it is trained.
+    #[serde(skip_serializing_if = "ActivationForm::is_polynomial")]
+    pub form: ActivationForm,
     /// Train and evaluate the function itself, by look-ups: no polynomial anywhere. The backend `tfhe` alone can.
     #[serde(skip_serializing_if = "is_false")]
     pub exact: bool,
@@ -105,6 +163,11 @@ impl ActivationSpec {
 /// Keeps a switch that is off out of content keys: specs from before it have the keys that they had.
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+/// As [`is_false`], for a share.
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// Channels, height and width of one image or feature map.
@@ -155,6 +218,8 @@ pub enum LayerSpec {
         /// Step between windows.
         stride: usize,
     },
+    /// The mean of every channel over the whole map.
+    GlobalAvgPool,
     /// Fully connected layer; flattens `[channels, height, width]` first where needed.
     Dense {
         /// Output features.
@@ -187,6 +252,68 @@ pub enum Optimizer {
     Adam,
     /// Stochastic gradient descent with Nesterov momentum.
     Sgd,
+    /// Orthogonalised momentum for the filters of convolutions, which keep a fixed norm; SGD for everything else.
+    Muon,
+}
+
+/// How the learning rate falls after its peak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// As a cosine, to zero.
+    #[default]
+    Cosine,
+    /// Along a line, to zero.
+    Linear,
+}
+
+/// What training by Muon needs besides the filters' learning rate and momentum.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct MuonSpec {
+    /// Peak learning rate of everything but the filters.
+    pub sgd_learning_rate: f64,
+    /// Nesterov momentum of everything but the filters.
+    pub sgd_momentum: f64,
+}
+
+/// A penalty on one number of each image and layer: the mean over the images of the squared excess over a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ImagePenalty {
+    /// Its weight in the loss.
+    pub weight: f64,
+    /// The most that costs nothing.
+    pub limit: f64,
+}
+
+/// Learning from the outputs of the experiment's own original network (Hinton et al., arXiv 1503.02531).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct DistillSpec {
+    /// Share of the loss that compares with that network's outputs; the labels have the rest.
+    pub weight: f64,
+    /// What the logits of both networks are divided by before they are compared.
+    pub temperature: f64,
+}
+
+/// Which training images are mirrored left to right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flip {
+    /// None.
+    Off,
+    /// Half of them, drawn anew in every epoch.
+    Random,
+    /// Half of them in every epoch, and the other half in the next.
+    Alternating,
+}
+
+/// What stands where a moved image leaves pixels empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Border {
+    /// Black.
+    #[default]
+    Black,
+    /// The image's own pixels, mirrored at its border.
+    Reflect,
 }
 
 /// Random changes of the training images. Zero turns a change off.
@@ -204,8 +331,11 @@ pub struct AugmentSpec {
     pub elastic: f64,
     /// Random crop after padding by this many pixels.
     pub crop: usize,
-    /// Mirror half of the images left to right.
-    pub flip: bool,
+    /// What a crop shows from outside the image.
+    #[serde(skip_serializing_if = "Border::is_black")]
+    pub border: Border,
+    /// Which images are mirrored left to right.
+    pub flip: Flip,
     /// Side of the square that is blanked, pixels.
     pub cutout: usize,
 }
@@ -223,18 +353,48 @@ pub struct TrainSpec {
     pub learning_rate: f64,
     /// Weight decay.
     pub weight_decay: f64,
-    /// Momentum of SGD.
+    /// Momentum of SGD, and of Muon.
     pub momentum: f64,
-    /// Share of all steps in which the learning rate rises linearly; a cosine to zero follows.
+    /// What Muon needs besides; `Some` with [`Optimizer::Muon`] alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub muon: Option<MuonSpec>,
+    /// How the learning rate falls to zero after its peak.
+    #[serde(skip_serializing_if = "Schedule::is_cosine")]
+    pub schedule: Schedule,
+    /// Share of all steps in which the learning rate rises linearly.
     pub warmup: f64,
     /// Label smoothing.
     pub label_smoothing: f64,
     /// Decay of the moving average of the weights; 0 turns it off.
     pub ema: f64,
-    /// Largest gradient norm; 0 turns clipping off.
+    /// Largest norm of the gradient (with Muon: of everything but the filters); 0 turns clipping off.
     pub clip_norm: f64,
     /// Weight of the penalty on pre-activations outside the interval.
     pub range_penalty: f64,
+    /// The penalty on each image's largest |pre-activation|.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_penalty: Option<ImagePenalty>,
+    /// The penalty on the mean square of each image's pre-activations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub energy_penalty: Option<ImagePenalty>,
+    /// Whether the first layer's filters start by whitening the training images' patches.
+    #[serde(skip_serializing_if = "is_false")]
+    pub whiten: bool,
+    /// Largest |input| that polynomials see in training; what is larger is cut off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clamp: Option<f64>,
+    /// Share of the epochs, at the end, in which batch norm's statistics are fixed ones, measured at the start of each.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub freeze_statistics: f64,
+    /// Share of the steps, at the start, over which the original function gives way to the polynomial.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub blend: f64,
+    /// Whether the polynomial network starts from the weights of the trained original one.
+    #[serde(skip_serializing_if = "is_false")]
+    pub start_from_original: bool,
+    /// Learning from the original network's outputs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distill: Option<DistillSpec>,
     /// Training images held out to choose epochs and hyper-parameters.
     pub validation: usize,
     /// Training images used to recalibrate batch norm at the end.
@@ -316,9 +476,6 @@ pub enum Relinearization {
     Lazy,
     /// Not at all: no evaluation key, no rescaling. Every square doubles the components, less one, and the client decrypts them.
     Never,
-    /// Where the planner finds it cheapest for each square: directly, after one of the linear layers that follow (a pool leaves fewer
-    /// ciphertexts), or right before the next activation; rescaled at once or as late as can be.
-    PerSquare,
 }
 
 /// What a run writes besides the tables.
@@ -383,11 +540,10 @@ impl Relinearization {
             Self::Eager => "eager",
             Self::Lazy => "lazy",
             Self::Never => "never",
-            Self::PerSquare => "per-square",
         }
     }
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Eager, Self::Lazy, Self::Never, Self::PerSquare];
+    pub const ALL: [Self; 3] = [Self::Eager, Self::Lazy, Self::Never];
 }
 
 impl Optimizer {
@@ -397,10 +553,112 @@ impl Optimizer {
             Self::Adamw => "adamw",
             Self::Adam => "adam",
             Self::Sgd => "sgd",
+            Self::Muon => "muon",
         }
     }
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Adamw, Self::Adam, Self::Sgd];
+    pub const ALL: [Self; 4] = [Self::Adamw, Self::Adam, Self::Sgd, Self::Muon];
+}
+
+impl TrainSpec {
+    /// Whether the polynomial network learns from the trained original one, which must then be trained first.
+    pub const fn needs_original(&self) -> bool {
+        self.start_from_original || self.distill.is_some()
+    }
+
+    /// What training the original network depends on: nothing of what is only about polynomials.
+    pub const fn of_original(self) -> Self {
+        Self {
+            peak_penalty: None,
+            energy_penalty: None,
+            clamp: None,
+            blend: 0.0,
+            start_from_original: false,
+            distill: None,
+            ..self
+        }
+    }
+}
+
+impl Standardize {
+    /// The name in specs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::PerImage => "per-image",
+        }
+    }
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::None, Self::PerImage];
+
+    /// Whether nothing is done.
+    pub const fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+}
+
+impl ActivationForm {
+    /// The name in specs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Polynomial => "polynomial",
+            Self::HermiteNormalized => "hermite-normalized",
+        }
+    }
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Polynomial, Self::HermiteNormalized];
+
+    const fn is_polynomial(&self) -> bool {
+        matches!(self, Self::Polynomial)
+    }
+}
+
+impl Schedule {
+    /// The name in specs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cosine => "cosine",
+            Self::Linear => "linear",
+        }
+    }
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Cosine, Self::Linear];
+
+    const fn is_cosine(&self) -> bool {
+        matches!(self, Self::Cosine)
+    }
+}
+
+impl Border {
+    /// The name in specs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Black => "black",
+            Self::Reflect => "reflect",
+        }
+    }
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Black, Self::Reflect];
+
+    const fn is_black(&self) -> bool {
+        matches!(self, Self::Black)
+    }
+}
+
+impl Flip {
+    /// The name of the third choice in specs, where the other two are a switch.
+    pub const ALTERNATING: &'static str = "alternating";
+}
+
+/// Off and random are a switch, as they were before there was a third choice: content keys stay what they were.
+impl Serialize for Flip {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Off => serializer.serialize_bool(false),
+            Self::Random => serializer.serialize_bool(true),
+            Self::Alternating => serializer.serialize_str(Self::ALTERNATING),
+        }
+    }
 }
 
 impl BackendName {

@@ -147,7 +147,7 @@ fn order(layer: LayerSpec, before: &[Placed]) -> Result<(), Misplaced> {
                 "put it right after a conv, pooling or dense layer",
             ));
         }
-        LayerSpec::Conv { .. } | LayerSpec::AvgPool { .. }
+        LayerSpec::Conv { .. } | LayerSpec::AvgPool { .. } | LayerSpec::GlobalAvgPool
             if before
                 .iter()
                 .any(|placed| matches!(placed.layer, LayerSpec::Dense { .. })) =>
@@ -172,6 +172,11 @@ fn output(layer: LayerSpec, from: Shape) -> Result<Shape, Misplaced> {
         } => windows(from, "kernel", kernel, stride, padding)
             .map(|shape| Shape { channels, ..shape })?,
         LayerSpec::AvgPool { size, stride } => windows(from, "window", size, stride, 0)?,
+        LayerSpec::GlobalAvgPool => Shape {
+            height: 1,
+            width: 1,
+            ..from
+        },
         LayerSpec::Dense { units } => Shape {
             channels: units,
             height: 1,

@@ -42,6 +42,10 @@ raw_table!(
         name: String,
         train: Whole,
         test: Whole,
+        standardize: String,
+        zca: Whole,
+        local_contrast: bool,
+        soft_clamp: Real,
     }
 );
 
@@ -49,6 +53,7 @@ raw_table!(
     /// `[activation]`
     RawActivation {
         function: String,
+        form: String,
         method: String,
         degree: Whole,
         interval: Vec<Spanned<Real>>,
@@ -91,11 +96,25 @@ raw_table!(
         learning_rate: Real,
         weight_decay: Real,
         momentum: Real,
+        sgd_learning_rate: Real,
+        sgd_momentum: Real,
+        schedule: String,
         warmup: Real,
         label_smoothing: Real,
         ema: Real,
         clip_norm: Real,
         range_penalty: Real,
+        peak_penalty: Real,
+        peak_limit: Real,
+        energy_penalty: Real,
+        energy_limit: Real,
+        whiten: bool,
+        clamp: Real,
+        freeze_statistics: Real,
+        blend: Real,
+        start_from_original: bool,
+        distill: Real,
+        distill_temperature: Real,
         validation: Whole,
         recalibrate: Whole,
         baseline: bool,
@@ -114,7 +133,8 @@ raw_table!(
         shear: Real,
         elastic: Real,
         crop: Whole,
-        flip: bool,
+        border: String,
+        flip: RawFlip,
         cutout: Whole,
     }
 );
@@ -173,6 +193,13 @@ pub(super) enum RawTrainable {
 pub(super) enum RawAugment {
     Switch(bool),
     Table(Box<RawAugmentTable>),
+}
+
+/// `train.augment.flip`: a switch, or how.
+#[derive(Debug)]
+pub(super) enum RawFlip {
+    Switch(bool),
+    How(String),
 }
 
 impl<'de> Deserialize<'de> for Whole {
@@ -291,6 +318,25 @@ impl<'de> Deserialize<'de> for RawTrainable {
             }
         }
         deserializer.deserialize_any(TrainableVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for RawFlip {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FlipVisitor;
+        impl Visitor<'_> for FlipVisitor {
+            type Value = RawFlip;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, false or \"alternating\"")
+            }
+            fn visit_bool<E: de::Error>(self, value: bool) -> Result<RawFlip, E> {
+                Ok(RawFlip::Switch(value))
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<RawFlip, E> {
+                Ok(RawFlip::How(value.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(FlipVisitor)
     }
 }
 

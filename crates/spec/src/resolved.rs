@@ -1,6 +1,9 @@
 //! The resolved spec: every default written out, and equal to the experiment when parsed again.
 
-use super::{AugmentSpec, BackendName, Experiment, LayerSpec, Trainable};
+use super::{
+    ActivationForm, AugmentSpec, BackendName, Border, Experiment, Flip, LayerSpec, Schedule,
+    Trainable,
+};
 use std::fmt::{self, Display, Write};
 
 impl Experiment {
@@ -50,10 +53,23 @@ fn write(experiment: &Experiment, text: &mut String) -> fmt::Result {
     let (all_train, all_test) = dataset.name.counts();
     writeln!(
         text,
-        "train = {}\ntest = {}\n",
+        "train = {}\ntest = {}",
         dataset.train.unwrap_or(all_train),
         dataset.test.unwrap_or(all_test)
     )?;
+    if !dataset.standardize.is_none() {
+        writeln!(text, "standardize = \"{}\"", dataset.standardize.as_str())?;
+    }
+    if let Some(size) = dataset.zca {
+        writeln!(text, "zca = {size}")?;
+    }
+    if dataset.local_contrast {
+        writeln!(text, "local_contrast = true")?;
+    }
+    if let Some(bound) = dataset.soft_clamp {
+        writeln!(text, "soft_clamp = {}", real(bound))?;
+    }
+    writeln!(text)?;
 
     writeln!(
         text,
@@ -82,6 +98,9 @@ fn write(experiment: &Experiment, text: &mut String) -> fmt::Result {
     };
     if !activation.exact {
         writeln!(text, "trainable = {trainable}")?;
+    }
+    if activation.form != ActivationForm::Polynomial {
+        writeln!(text, "form = \"{}\"", activation.form.as_str())?;
     }
     writeln!(text)?;
 
@@ -124,6 +143,44 @@ fn write(experiment: &Experiment, text: &mut String) -> fmt::Result {
     ] {
         writeln!(text, "{key} = {}", real(value))?;
     }
+    if let Some(muon) = train.muon {
+        writeln!(text, "sgd_learning_rate = {}", real(muon.sgd_learning_rate))?;
+        writeln!(text, "sgd_momentum = {}", real(muon.sgd_momentum))?;
+    }
+    // The default depends on the optimiser.
+    if train.muon.is_some() || train.schedule != Schedule::Cosine {
+        writeln!(text, "schedule = \"{}\"", train.schedule.as_str())?;
+    }
+    for (name, penalty) in [
+        ("peak", train.peak_penalty),
+        ("energy", train.energy_penalty),
+    ] {
+        if let Some(penalty) = penalty {
+            writeln!(text, "{name}_penalty = {}", real(penalty.weight))?;
+            writeln!(text, "{name}_limit = {}", real(penalty.limit))?;
+        }
+    }
+    if train.whiten {
+        writeln!(text, "whiten = true")?;
+    }
+    if let Some(most) = train.clamp {
+        writeln!(text, "clamp = {}", real(most))?;
+    }
+    for (key, share) in [
+        ("freeze_statistics", train.freeze_statistics),
+        ("blend", train.blend),
+    ] {
+        if share > 0.0 {
+            writeln!(text, "{key} = {}", real(share))?;
+        }
+    }
+    if train.start_from_original {
+        writeln!(text, "start_from_original = true")?;
+    }
+    if let Some(distill) = train.distill {
+        writeln!(text, "distill = {}", real(distill.weight))?;
+        writeln!(text, "distill_temperature = {}", real(distill.temperature))?;
+    }
     writeln!(
         text,
         "validation = {}\nrecalibrate = {}",
@@ -146,6 +203,7 @@ fn write(experiment: &Experiment, text: &mut String) -> fmt::Result {
         shear,
         elastic,
         crop,
+        border,
         flip,
         cutout,
     } = train.augment;
@@ -159,7 +217,15 @@ fn write(experiment: &Experiment, text: &mut String) -> fmt::Result {
     ] {
         writeln!(text, "{key} = {}", real(value))?;
     }
-    writeln!(text, "crop = {crop}\nflip = {flip}\ncutout = {cutout}\n")?;
+    writeln!(text, "crop = {crop}")?;
+    if border != Border::Black {
+        writeln!(text, "border = \"{}\"", border.as_str())?;
+    }
+    match flip {
+        Flip::Off | Flip::Random => writeln!(text, "flip = {}", flip == Flip::Random)?,
+        Flip::Alternating => writeln!(text, "flip = \"{}\"", Flip::ALTERNATING)?,
+    }
+    writeln!(text, "cutout = {cutout}\n")?;
 
     writeln!(
         text,
@@ -229,6 +295,8 @@ fn keys(layer: &LayerSpec) -> String {
             format!("type = \"{kind}\", size = {size}, stride = {stride}")
         }
         LayerSpec::Dense { units } => format!("type = \"{kind}\", units = {units}"),
-        LayerSpec::BatchNorm | LayerSpec::Activation => format!("type = \"{kind}\""),
+        LayerSpec::BatchNorm | LayerSpec::Activation | LayerSpec::GlobalAvgPool => {
+            format!("type = \"{kind}\"")
+        }
     }
 }

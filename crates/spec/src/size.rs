@@ -10,6 +10,7 @@ impl LayerSpec {
             Self::BatchNorm => "batch-norm",
             Self::Activation => "activation",
             Self::AvgPool { .. } => "avg-pool",
+            Self::GlobalAvgPool => "global-avg-pool",
             Self::Dense { .. } => "dense",
         }
     }
@@ -30,7 +31,7 @@ impl LayerSpec {
             Self::Dense { units } => product(&[units, input.channels, input.height, input.width])
                 .saturating_add(units as u64),
             Self::BatchNorm => product(&[2, input.channels]),
-            Self::Activation | Self::AvgPool { .. } => 0,
+            Self::Activation | Self::AvgPool { .. } | Self::GlobalAvgPool => 0,
         }
     }
 
@@ -41,6 +42,7 @@ impl LayerSpec {
             Self::Conv { kernel, .. } => positions * (input.channels * kernel * kernel) as u64,
             Self::Dense { .. } => positions * input.len() as u64,
             Self::AvgPool { size, .. } => positions * (size * size) as u64,
+            Self::GlobalAvgPool => input.len() as u64,
             Self::BatchNorm | Self::Activation => 0,
         }
     }

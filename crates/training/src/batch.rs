@@ -83,14 +83,24 @@ impl<'a> Loader<'a> {
             .par_chunks_mut(self.size.max(1))
             .zip(indices)
             .for_each_init(scratch, |(image, changed), (out, index)| {
-                for (to, byte) in image.iter_mut().zip(self.inputs.bytes(*index)) {
-                    *to = f32::from(*byte);
+                // What the client does comes first: it sees the image as it is.
+                let preprocessed = self.inputs.preprocessed(*index);
+                if preprocessed.is_none() {
+                    for (to, byte) in image.iter_mut().zip(self.inputs.bytes(*index)) {
+                        *to = f32::from(*byte);
+                    }
                 }
+                let even = unit(&mut generator(self.seed, Purpose::Turns, 0, *index)) < 0.5;
                 self.augmenter.apply(
-                    image,
+                    preprocessed.as_ref().unwrap_or(image),
+                    even == epoch.is_multiple_of(2),
                     &mut generator(self.seed, Purpose::Augmentation, epoch, *index),
                     changed,
                 );
+                if preprocessed.is_some() {
+                    self.inputs.turn(changed, out);
+                    return;
+                }
                 if let Some(shades) = self.shades {
                     for value in changed.iter_mut() {
                         *value = (*value * shades / 255.0).round() * 255.0 / shades;

@@ -1,7 +1,7 @@
 //! What a checkpoint belongs to.
 
 use cryptodl_data::Dataset;
-use cryptodl_model::{Activations, ModelError};
+use cryptodl_model::{Activations, ModelError, Precision, TrainedNetwork, to_bytes};
 use cryptodl_spec::{Experiment, TrainSpec};
 
 /// Digest of everything that the trained network depends on. The number of threads is not among it: a run may go on with another.
@@ -9,23 +9,37 @@ pub(super) fn fingerprint(
     experiment: &Experiment,
     dataset: &Dataset,
     activations: Activations<'_>,
+    original: Option<&TrainedNetwork>,
 ) -> Result<blake3::Hash, ModelError> {
     let polynomial = match activations {
         Activations::Original => None,
         Activations::Polynomial(polynomial) => Some(polynomial.coefficients()),
     };
+    // What is learned from it depends on every number of it.
+    let original = original
+        .map(|network| {
+            Ok::<_, ModelError>(*blake3::hash(&to_bytes(network, Precision::Single)?).as_bytes())
+        })
+        .transpose()?;
     let spec = TrainSpec {
         threads: 0,
         baseline: false,
         ..experiment.train
     };
+    let steps = &experiment.dataset;
+    let preprocessing = (
+        steps.standardize,
+        steps.zca,
+        steps.local_contrast,
+        steps.soft_clamp,
+    );
     let inputs = serde_json::to_vec(&(
-        "cryptodl training 1",
-        experiment.seed,
+        "cryptodl training 2",
+        (experiment.seed, preprocessing),
         &experiment.activation,
         &experiment.network,
         spec,
-        polynomial,
+        (polynomial, original),
         dataset.digest,
         dataset.train.len(),
         (&dataset.mean, &dataset.std),
@@ -50,7 +64,13 @@ mod tests {
         let experiment = reference::experiment(1);
         let data = dataset();
         let of = |experiment: &Experiment| {
-            fingerprint(experiment, &data, Activations::Polynomial(&polynomial)).unwrap()
+            fingerprint(
+                experiment,
+                &data,
+                Activations::Polynomial(&polynomial),
+                None,
+            )
+            .unwrap()
         };
         let base = of(&experiment);
         let mut same = experiment.clone();
@@ -61,7 +81,7 @@ mod tests {
             |changed| changed.train.epochs = 4,
             |changed| changed.train.augment.shift = 0.1,
             |changed| changed.activation.trainable = cryptodl_spec::Trainable::Layer,
-            |changed| changed.network.layers.truncate(3),
+            |changed| changed.dataset.standardize = cryptodl_spec::Standardize::PerImage,
         ];
         for change in changes {
             let mut changed = experiment.clone();
@@ -69,13 +89,19 @@ mod tests {
             assert_ne!(of(&changed), base);
         }
         assert_ne!(
-            fingerprint(&experiment, &data, Activations::Original).unwrap(),
+            fingerprint(&experiment, &data, Activations::Original, None).unwrap(),
             base
         );
         let mut other = dataset();
         other.digest = [8; 32];
         assert_ne!(
-            fingerprint(&experiment, &other, Activations::Polynomial(&polynomial)).unwrap(),
+            fingerprint(
+                &experiment,
+                &other,
+                Activations::Polynomial(&polynomial),
+                None
+            )
+            .unwrap(),
             base
         );
     }

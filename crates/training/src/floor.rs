@@ -3,7 +3,7 @@
 //! The encrypted circuit makes every polynomial monic: it divides by the leading coefficient, so that one must never come near
 //! zero. It starts at zero, too, where the method finds an even or odd polynomial (ReLU at degree 3, tanh at degree 2).
 
-use crate::parameters::{Parameters, Role};
+use crate::parameters::{Coefficients, Parameters, Role};
 use cryptodl_model::{TrainedLayer, TrainedNetwork};
 use polyapprox::Interval;
 
@@ -35,6 +35,17 @@ impl Floors {
                 continue;
             };
             if !trained {
+                continue;
+            }
+            if let Coefficients::HermiteNormalized { linear } = parameters.coefficients() {
+                // Offset, gain and the quadratic part, which is that of a normalised variable: so is the linear one.
+                let linear = TERM_SHARE * f64::from(linear).abs();
+                for (row, values) in coefficients.as_chunks::<3>().0.iter().enumerate() {
+                    let second = f64::from(values[2]);
+                    let floor = (OWN_SHARE * second.abs()).max(linear);
+                    let signed = if second < 0.0 { -floor } else { floor };
+                    floors.push((segment.range.start + 3 * row + 2, signed as f32));
+                }
                 continue;
             }
             for (row, values) in coefficients.chunks_exact(degree + 1).enumerate() {

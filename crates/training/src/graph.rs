@@ -1,19 +1,23 @@
 //! A network's numbers as tensors, and the one forward pass through them.
 
+use super::hermite;
 use super::ops::{self, Moments, Windows};
-use super::parameters::Parameters;
+use super::parameters::{Coefficients, Parameters};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use cryptodl_model::ModelError;
 use cryptodl_model::{TrainedLayer, TrainedNetwork};
 use cryptodl_spec::Shape;
+use polyapprox::Function;
 
-/// Which statistics batch norm divides by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Normalisation {
-    /// The ones stored in the network: inference.
+/// Which statistics a forward pass normalises by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Normalisation<'s> {
+    /// The ones stored in the network, whose polynomials have plain coefficients: inference.
     Stored,
     /// The batch's own: training and recalibration.
     Batch,
+    /// These, in layer order: training with fixed statistics.
+    Fixed(&'s [LayerStatistics]),
 }
 
 /// The input of one activation layer.
@@ -26,8 +30,9 @@ pub(crate) struct ActivationInput {
     pub values: Tensor<2>,
 }
 
-/// A batch's statistics at one batch norm.
-pub(crate) struct BatchStatistics {
+/// The statistics at one layer that normalises.
+#[derive(Clone, Debug)]
+pub(crate) struct LayerStatistics {
     /// Index of the layer.
     pub layer: usize,
     /// Mean and biased variance, per channel.
@@ -40,8 +45,8 @@ pub(crate) struct Pass {
     pub logits: Tensor<2>,
     /// In layer order.
     pub inputs: Vec<ActivationInput>,
-    /// In layer order; empty with [`Normalisation::Stored`].
-    pub statistics: Vec<BatchStatistics>,
+    /// The batch's own, in layer order; empty unless it was normalised by them.
+    pub statistics: Vec<LayerStatistics>,
 }
 
 /// A network on the engine. Its numbers are copied in when it is made; a new step makes a new one.
@@ -49,6 +54,11 @@ pub(crate) struct Graph<'n> {
     network: &'n TrainedNetwork,
     shapes: &'n [Shape],
     leaves: Vec<Tensor<1>>,
+    coefficients: Coefficients,
+    /// Largest |input| of a polynomial; what is larger is cut off.
+    clamp: Option<f64>,
+    /// The function that a polynomial stands for, and its own share of the activation.
+    blend: Option<(Function, f64)>,
 }
 
 impl<'n> Graph<'n> {
@@ -82,13 +92,32 @@ impl<'n> Graph<'n> {
             network,
             shapes,
             leaves,
+            coefficients: parameters.coefficients(),
+            clamp: None,
+            blend: None,
+        }
+    }
+
+    /// Cuts what goes into polynomials off at `most` on either side.
+    pub fn clamped(self, most: f64) -> Self {
+        Self {
+            clamp: Some(most),
+            ..self
+        }
+    }
+
+    /// Mixes `function`, with the weight `1 - share`, into the polynomials in its place.
+    pub fn blended(self, function: Function, share: f64) -> Self {
+        Self {
+            blend: Some((function, share)),
+            ..self
         }
     }
 
     /// # Shapes
     /// - `x`: `[images * height * width, channels]`, normalised pixels
     /// - logits: `[images, classes]`
-    pub fn forward(&self, x: Tensor<2>, normalisation: Normalisation) -> Pass {
+    pub fn forward(&self, x: Tensor<2>, normalisation: Normalisation<'_>) -> Pass {
         let mut shape = self.network.input;
         let images = x.dims()[0] / (shape.height * shape.width);
         let mut taken = 0;
@@ -97,6 +126,10 @@ impl<'n> Graph<'n> {
             self.leaves[taken - 1].clone()
         };
         let (mut inputs, mut statistics) = (Vec::new(), Vec::new());
+        let fixed_at = |layer: usize| match normalisation {
+            Normalisation::Fixed(all) => all.iter().find(|statistics| statistics.layer == layer),
+            Normalisation::Stored | Normalisation::Batch => None,
+        };
         let mut x = x;
         for (layer, (numbers, output)) in self.network.layers.iter().zip(self.shapes).enumerate() {
             x = match numbers {
@@ -149,13 +182,17 @@ impl<'n> Graph<'n> {
                     epsilon,
                 } => {
                     let (gamma_leaf, beta_leaf) = (next(), next());
-                    match normalisation {
-                        Normalisation::Stored => {
+                    match (normalisation, fixed_at(layer)) {
+                        (Normalisation::Stored, _) => {
                             ops::fixed_norm(x, gamma, beta, mean, variance, *epsilon)
                         }
-                        Normalisation::Batch => {
+                        (_, Some(fixed)) => {
+                            let line = line(gamma_leaf, beta_leaf, &fixed.moments, *epsilon);
+                            ops::polynomial(x, line)
+                        }
+                        (_, None) => {
                             let (y, moments) = ops::batch_norm(x, gamma_leaf, beta_leaf, *epsilon);
-                            statistics.push(BatchStatistics { layer, moments });
+                            statistics.push(LayerStatistics { layer, moments });
                             y
                         }
                     }
@@ -166,7 +203,34 @@ impl<'n> Graph<'n> {
                         shape,
                         values: x.clone(),
                     });
-                    ops::polynomial(x, next().reshape([*rows, degree + 1]))
+                    let x = match self.clamp {
+                        Some(most) => x.clamp(-most, most),
+                        None => x,
+                    };
+                    let original = self
+                        .blend
+                        .map(|(function, share)| (ops::function(x.clone(), function), share));
+                    let numbers = next().reshape([*rows, degree + 1]);
+                    let y = match (self.coefficients, fixed_at(layer)) {
+                        (Coefficients::HermiteNormalized { linear }, Some(fixed)) => {
+                            let row = hermite::coefficients(numbers, linear, &fixed.moments);
+                            ops::polynomial(x, row)
+                        }
+                        (Coefficients::HermiteNormalized { linear }, None) => {
+                            let (y, moments) = hermite::forward(x, numbers, linear);
+                            statistics.push(LayerStatistics { layer, moments });
+                            y
+                        }
+                        (Coefficients::Frozen | Coefficients::Trained { .. }, _) => {
+                            ops::polynomial(x, numbers)
+                        }
+                    };
+                    match original {
+                        Some((original, share)) => {
+                            original.mul_scalar(1.0 - share) + y.mul_scalar(share)
+                        }
+                        None => y,
+                    }
                 }
                 TrainedLayer::Function(function) => {
                     inputs.push(ActivationInput {
@@ -224,6 +288,19 @@ impl<'n> Graph<'n> {
         }
         Ok(flat)
     }
+}
+
+/// Batch norm with given statistics as the coefficients `[channels, 2]` of a line.
+fn line(gamma: Tensor<1>, beta: Tensor<1>, moments: &Moments, epsilon: f64) -> Tensor<2> {
+    let device = gamma.device();
+    let list = |values: Vec<f32>| Tensor::<1>::from_floats(values.as_slice(), &device);
+    let scale = moments
+        .variance
+        .iter()
+        .map(|variance| (variance + epsilon).sqrt().recip() as f32);
+    let mean = moments.mean.iter().map(|mean| *mean as f32);
+    let slope = gamma * list(scale.collect());
+    Tensor::stack(vec![beta - slope.clone() * list(mean.collect()), slope], 1)
 }
 
 /// A tensor's values, in row-major order.

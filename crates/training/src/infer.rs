@@ -3,7 +3,7 @@
 use super::graph::{Graph, Normalisation, values};
 use super::parameters::{Coefficients, Parameters};
 use burn::tensor::{Device, Tensor, TensorData};
-use cryptodl_data::Images;
+use cryptodl_data::{Images, Preprocessing};
 use cryptodl_model::ModelError;
 use cryptodl_model::TrainedNetwork;
 use cryptodl_model::shapes;
@@ -55,8 +55,11 @@ pub(crate) fn tensor(pixels: Vec<f32>, channels: usize, device: &Device) -> Tens
 /// `[height, width, channels]`.
 pub(crate) struct Inputs<'a> {
     images: &'a Images,
+    mean: Vec<f32>,
+    std: Vec<f32>,
     factor: Vec<f32>,
     offset: Vec<f32>,
+    preprocessing: Preprocessing,
 }
 
 impl<'a> Inputs<'a> {
@@ -87,8 +90,21 @@ impl<'a> Inputs<'a> {
             .collect();
         Ok(Self {
             images,
+            mean: network.mean.clone(),
+            std: network.std.clone(),
             factor,
             offset,
+            preprocessing: network.preprocessing.clone(),
+        })
+    }
+
+    /// The values `[channels, height, width]` of the image with this index where it is preprocessed; `None` where its bytes are only
+    /// normalised.
+    pub fn preprocessed(&self, index: usize) -> Option<Vec<f32>> {
+        let normalisation = (self.mean.as_slice(), self.std.as_slice());
+        (!self.preprocessing.is_plain()).then(|| {
+            self.preprocessing
+                .apply(self.images.shape, normalisation, self.bytes(index))
         })
     }
 
@@ -125,10 +141,22 @@ impl<'a> Inputs<'a> {
         pixels
             .par_chunks_mut(self.images.shape.len().max(1))
             .zip(indices)
-            .for_each(|(out, index)| {
-                self.place(self.bytes(*index).iter().map(|byte| f32::from(*byte)), out);
+            .for_each(|(out, index)| match self.preprocessed(*index) {
+                Some(values) => self.turn(&values, out),
+                None => self.place(self.bytes(*index).iter().map(|byte| f32::from(*byte)), out),
             });
         pixels
+    }
+
+    /// Brings the values of one image from the order `[channels, height, width]` to `[height, width, channels]`.
+    pub fn turn(&self, values: &[f32], out: &mut [f32]) {
+        let channels = self.channels();
+        let positions = out.len() / channels;
+        for (channel, plane) in values.chunks_exact(positions.max(1)).enumerate() {
+            for (pixel, value) in out.chunks_exact_mut(channels).zip(plane) {
+                pixel[channel] = *value;
+            }
+        }
     }
 
     /// Normalises one image, byte values 0 to 255 in the order `[channels, height, width]`, into `[height, width, channels]`.

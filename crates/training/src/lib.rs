@@ -11,9 +11,11 @@ mod error;
 mod fingerprint;
 mod floor;
 mod graph;
+mod hermite;
 mod infer;
 mod loss;
 mod measure;
+mod muon;
 mod ops;
 mod optimizer;
 mod parameters;
@@ -24,6 +26,7 @@ mod session;
 mod state;
 #[cfg(test)]
 mod tests;
+mod whiten;
 
 pub use error::TrainError;
 pub use infer::logits;

@@ -1,6 +1,8 @@
-//! SGD with Nesterov momentum, Adam and AdamW on a flat vector of weights, and clipping of the gradient's norm.
+//! SGD with Nesterov momentum, Adam, AdamW and Muon on a flat vector of weights, and clipping of the gradient's norm.
 
+use super::muon;
 use crate::parameters::{Parameters, Role};
+use cryptodl_model::ModelError;
 use cryptodl_spec::{Optimizer, TrainSpec};
 
 /// Decay of Adam's first and second moments, and what keeps its division from zero (Kingma and Ba 2015).
@@ -12,19 +14,18 @@ const EPSILON: f64 = 1e-8;
 pub(super) struct Memory {
     /// Steps taken.
     pub step: u64,
-    /// Adam's first moment, or SGD's velocity.
+    /// Adam's first moment, or the velocity of SGD and Muon.
     pub first: Vec<f32>,
-    /// Adam's second moment; empty with SGD.
+    /// Adam's second moment; empty with SGD and Muon.
     pub second: Vec<f32>,
 }
 
 impl Memory {
     /// What `optimizer` starts with for `count` numbers.
     pub fn new(optimizer: Optimizer, count: usize) -> Self {
-        let second = if optimizer == Optimizer::Sgd {
-            Vec::new()
-        } else {
-            vec![0.0; count]
+        let second = match optimizer {
+            Optimizer::Sgd | Optimizer::Muon => Vec::new(),
+            Optimizer::Adam | Optimizer::Adamw => vec![0.0; count],
         };
         Self {
             step: 0,
@@ -34,19 +35,32 @@ impl Memory {
     }
 }
 
-/// Takes one step against `gradient`, with learning rate `rate`.
+/// Learning rates of one step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rates {
+    /// That of the spec's optimiser.
+    pub main: f64,
+    /// With Muon, that of everything but the filters.
+    pub sgd: f64,
+}
+
+/// Takes one step against `gradient`.
 ///
 /// Weight decay applies to the weights of convolutions and dense layers alone: decaying batch norm's numbers or the polynomials'
 /// coefficients would pull them from where the interval wants them. It is decoupled from the moments in AdamW (Loshchilov and
-/// Hutter 2019), and part of the gradient in Adam and SGD. What is not trainable stays as it is.
+/// Hutter 2019), and part of the gradient in Adam and SGD; filters that Muon trains have a fixed norm, which nothing could decay. What is
+/// not trainable stays as it is.
+///
+/// # Errors
+/// When the engine fails.
 pub(super) fn step(
     spec: &TrainSpec,
-    rate: f64,
+    rates: Rates,
     parameters: &Parameters,
     weights: &mut [f32],
     gradient: &[f32],
     memory: &mut Memory,
-) {
+) -> Result<(), ModelError> {
     memory.step += 1;
     for segment in parameters
         .segments()
@@ -64,8 +78,17 @@ pub(super) fn step(
             &gradient[range.clone()],
             &mut memory.first[range.clone()],
         );
+        let rate = rates.main;
         match spec.optimizer {
             Optimizer::Sgd => nesterov(rate, decay, spec.momentum, weights, gradient, first),
+            Optimizer::Muon if segment.filters > 0 => {
+                let filters = segment.filters;
+                muon::step(rate, spec.momentum, filters, weights, gradient, first)?;
+            }
+            Optimizer::Muon => {
+                let momentum = spec.muon.map_or(spec.momentum, |muon| muon.sgd_momentum);
+                nesterov(rates.sgd, decay, momentum, weights, gradient, first);
+            }
             Optimizer::Adam => {
                 adam(
                     memory.step,
@@ -90,6 +113,7 @@ pub(super) fn step(
             }
         }
     }
+    Ok(())
 }
 
 /// `v = momentum v + g; w -= rate (g + momentum v)` with `g` including the decay (Sutskever et al. 2013, as PyTorch has it).
@@ -134,8 +158,32 @@ fn adam(
     }
 }
 
+/// Clips what is not Muon's, whose steps are bounded anyway: with the other optimisers, the whole gradient. Returns the norm before.
+pub(super) fn clip(spec: &TrainSpec, parameters: &Parameters, gradient: &mut [f32]) -> f64 {
+    if spec.optimizer != Optimizer::Muon {
+        return clip_norm(gradient, spec.clip_norm);
+    }
+    let others = || {
+        parameters
+            .segments()
+            .iter()
+            .filter(|segment| segment.filters == 0)
+    };
+    let mut rest: Vec<f32> = others()
+        .flat_map(|segment| &gradient[segment.range.clone()])
+        .copied()
+        .collect();
+    let norm = clip_norm(&mut rest, spec.clip_norm);
+    let mut rest = rest.into_iter();
+    for segment in others() {
+        let slots = gradient[segment.range.clone()].iter_mut();
+        slots.zip(&mut rest).for_each(|(slot, value)| *slot = value);
+    }
+    norm
+}
+
 /// Scales the gradient down to the norm `most` where it is longer; 0 leaves it. Returns the norm before.
-pub(super) fn clip(gradient: &mut [f32], most: f64) -> f64 {
+fn clip_norm(gradient: &mut [f32], most: f64) -> f64 {
     let norm = gradient
         .iter()
         .map(|value| f64::from(*value).powi(2))
@@ -158,6 +206,15 @@ mod tests {
     use burn::tensor::{Device, Tensor};
     use cryptodl_reference as reference;
 
+    const SLOW: Rates = Rates {
+        main: 0.01,
+        sgd: 0.01,
+    };
+    const FAST: Rates = Rates {
+        main: 0.1,
+        sgd: 0.1,
+    };
+
     /// Runs our optimiser for five steps on weights that decay; `theirs` runs the engine's on the same gradients.
     fn compare(optimizer: Optimizer, decay: f64, theirs: impl Fn(&[Vec<f32>], &[f32]) -> Vec<f32>) {
         let network = reference::network(1);
@@ -178,12 +235,13 @@ mod tests {
         for gradient in &gradients {
             super::step(
                 &spec,
-                0.01,
+                SLOW,
                 &parameters,
                 &mut weights,
                 gradient,
                 &mut memory,
-            );
+            )
+            .unwrap();
         }
         assert_eq!(memory.step, 5);
         let cut: Vec<Vec<f32>> = gradients
@@ -255,20 +313,22 @@ mod tests {
         let parameters = Parameters::of(&network, Coefficients::Frozen);
         let mut spec = reference::experiment(1).train;
         spec.weight_decay = 0.5;
-        for optimizer in [Optimizer::Adamw, Optimizer::Adam, Optimizer::Sgd] {
+        for optimizer in Optimizer::ALL {
             spec.optimizer = optimizer;
             let start = parameters.gather(&network);
             let mut weights = start.clone();
             let mut memory = Memory::new(optimizer, start.len());
             super::step(
                 &spec,
-                0.1,
+                FAST,
                 &parameters,
                 &mut weights,
                 &vec![0.0; start.len()],
                 &mut memory,
-            );
+            )
+            .unwrap();
             for segment in parameters.segments() {
+                // Muon's filters do not decay, but are brought to their norm.
                 let same = weights[segment.range.clone()] == start[segment.range.clone()];
                 assert_eq!(
                     same,
@@ -278,12 +338,13 @@ mod tests {
             }
             super::step(
                 &spec,
-                0.1,
+                FAST,
                 &parameters,
                 &mut weights,
                 &vec![1.0; start.len()],
                 &mut memory,
-            );
+            )
+            .unwrap();
             for segment in parameters.segments() {
                 let same = weights[segment.range.clone()] == start[segment.range.clone()];
                 assert_eq!(
@@ -296,14 +357,77 @@ mod tests {
     }
 
     #[test]
+    fn muon_clips_and_moves_filters_and_the_rest_apart() {
+        let network = reference::network(1);
+        let parameters = Parameters::of(&network, Coefficients::Frozen);
+        let mut spec = reference::experiment(1).train;
+        (spec.optimizer, spec.clip_norm) = (Optimizer::Muon, 1.0);
+        spec.muon = Some(cryptodl_spec::MuonSpec {
+            sgd_learning_rate: 0.01,
+            sgd_momentum: 0.5,
+        });
+        let mut gradient = vec![2.0; parameters.len()];
+        let norm = clip(&spec, &parameters, &mut gradient);
+        let filters: usize = parameters
+            .segments()
+            .iter()
+            .filter(|segment| segment.filters > 0)
+            .map(|segment| segment.range.len())
+            .sum();
+        assert!(filters > 0);
+        let rest = (parameters.len() - filters) as f64;
+        assert!((norm - 2.0 * rest.sqrt()).abs() < 1e-6);
+        for segment in parameters.segments() {
+            let value = f64::from(gradient[segment.range.start]);
+            let wanted = if segment.filters > 0 {
+                2.0
+            } else {
+                rest.sqrt().recip()
+            };
+            assert!((value - wanted).abs() < 1e-6, "{value}");
+        }
+        let start = parameters.gather(&network);
+        let (mut weights, mut memory) = (start.clone(), Memory::new(Optimizer::Muon, start.len()));
+        let rates = Rates {
+            main: 0.1,
+            sgd: 0.01,
+        };
+        super::step(
+            &spec,
+            rates,
+            &parameters,
+            &mut weights,
+            &gradient,
+            &mut memory,
+        )
+        .unwrap();
+        for segment in parameters
+            .segments()
+            .iter()
+            .filter(|segment| segment.trainable)
+        {
+            let at = segment.range.start;
+            // The first step of SGD with Nesterov momentum is rate (1 + momentum) times the gradient, and the decay where there is one.
+            let decay = if segment.role == Role::Weight {
+                0.01
+            } else {
+                0.0
+            };
+            let expected = start[at] - 0.015 * (gradient[at] + decay * start[at]);
+            let moved_so = (weights[at] - expected).abs() < 1e-6;
+            assert_eq!(moved_so, segment.filters == 0, "{segment:?}");
+        }
+    }
+
+    #[test]
     fn clipping_keeps_the_direction_and_bounds_the_norm() {
         let mut gradient = [3.0, -4.0];
-        assert_eq!(clip(&mut gradient, 10.0), 5.0);
+        assert_eq!(clip_norm(&mut gradient, 10.0), 5.0);
         assert_eq!(gradient, [3.0, -4.0]);
-        assert_eq!(clip(&mut gradient, 0.0), 5.0);
+        assert_eq!(clip_norm(&mut gradient, 0.0), 5.0);
         assert_eq!(gradient, [3.0, -4.0]);
-        assert_eq!(clip(&mut gradient, 1.0), 5.0);
+        assert_eq!(clip_norm(&mut gradient, 1.0), 5.0);
         assert!((gradient[0] - 0.6).abs() < 1e-6 && (gradient[1] + 0.8).abs() < 1e-6);
-        assert!(clip(&mut [f32::NAN, 1.0], 1.0).is_nan());
+        assert!(clip_norm(&mut [f32::NAN, 1.0], 1.0).is_nan());
     }
 }

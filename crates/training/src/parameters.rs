@@ -20,7 +20,7 @@ pub(crate) enum Role {
 }
 
 /// How polynomial coefficients stand in the flat vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Coefficients {
     /// As they are, and not trained.
     Frozen,
@@ -32,6 +32,11 @@ pub(crate) enum Coefficients {
     Trained {
         /// log2 of the interval's reach, rounded.
         exponent: i32,
+    },
+    /// Trained in the form of [`super::hermite`]: the rows hold offset, gain and quadratic part, and batch norm has no trained numbers.
+    HermiteNormalized {
+        /// The fixed linear part.
+        linear: f32,
     },
 }
 
@@ -47,7 +52,7 @@ impl Coefficients {
     /// The units of the coefficients of a polynomial, in ascending powers.
     fn units(self, degree: usize) -> Vec<f32> {
         match self {
-            Self::Frozen => vec![1.0; degree + 1],
+            Self::Frozen | Self::HermiteNormalized { .. } => vec![1.0; degree + 1],
             Self::Trained { exponent } => (0..=degree as i32)
                 .map(|power| (-power * exponent) as f32)
                 .map(f32::exp2)
@@ -67,6 +72,8 @@ pub(crate) struct Segment {
     pub range: Range<usize>,
     /// Whether training moves it.
     pub trainable: bool,
+    /// For the weights of a convolution, how many filters they are; 0 for everything else.
+    pub filters: usize,
     /// What the flat numbers are multiplied by to get the network's, over and over from the first on.
     pub units: Vec<f32>,
 }
@@ -83,6 +90,7 @@ impl Segment {
 pub(crate) struct Parameters {
     segments: Vec<Segment>,
     len: usize,
+    coefficients: Coefficients,
 }
 
 impl Parameters {
@@ -97,17 +105,38 @@ impl Parameters {
                     TrainedLayer::Polynomial { degree, .. } => coefficients.units(*degree),
                     _ => vec![1.0],
                 };
-                let trainable = coefficients != Coefficients::Frozen || role != Role::Coefficients;
+                let filters = match (numbers, role) {
+                    (TrainedLayer::Conv { out_channels, .. }, Role::Weight) => *out_channels,
+                    _ => 0,
+                };
+                let trainable = match coefficients {
+                    Coefficients::Frozen => role != Role::Coefficients,
+                    Coefficients::Trained { .. } => true,
+                    // A norm with a factor could evade every penalty on its outputs by making it small.
+                    Coefficients::HermiteNormalized { .. } => {
+                        !matches!(role, Role::Gamma | Role::Beta)
+                    }
+                };
                 segments.push(Segment {
                     layer,
                     role,
                     range,
                     trainable,
+                    filters,
                     units,
                 });
             }
         }
-        Self { segments, len }
+        Self {
+            segments,
+            len,
+            coefficients,
+        }
+    }
+
+    /// How polynomial coefficients stand in the flat vector.
+    pub const fn coefficients(&self) -> Coefficients {
+        self.coefficients
     }
 
     /// The runs, in order.

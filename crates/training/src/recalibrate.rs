@@ -3,9 +3,11 @@
 //! During training batch norm divides by each batch's own statistics. The averaged weights never saw those, so before they are
 //! validated their statistics are measured on training images as they are, without augmentation: the images that inference gets.
 
-use crate::graph::{Graph, Normalisation};
+use crate::graph::{Graph, LayerStatistics, Normalisation};
+use crate::hermite;
 use crate::infer::{Inputs, tensor};
-use crate::parameters::Parameters;
+use crate::ops::Moments;
+use crate::parameters::{Coefficients, Parameters};
 use burn::tensor::Device;
 use cryptodl_model::{ModelError, TrainedLayer, TrainedNetwork};
 use cryptodl_spec::Shape;
@@ -13,10 +15,8 @@ use cryptodl_spec::Shape;
 /// Images per forward pass.
 pub(super) const BATCH: usize = 500;
 
-/// Sets the mean and variance of every batch norm to those of the first `count` images, at least a batch and at most all.
-///
-/// Within a batch each layer is normalised by the batch's own statistics; over the batches, the mean is the mean of means and the
-/// variance the mean variance plus the variance of the means.
+/// Brings a network with trained numbers to its final form: the mean and variance of every batch norm become those of the first `count`
+/// images ([`measure`]), and activations that were trained in the normalised Hermite form become plain polynomials.
 ///
 /// # Errors
 /// When the engine fails.
@@ -27,16 +27,51 @@ pub(super) fn recalibrate(
     inputs: &Inputs<'_>,
     count: usize,
 ) -> Result<(), ModelError> {
+    let weights = parameters.gather(network);
+    for statistics in measure(network, shapes, parameters, &weights, inputs, count)? {
+        let moments = statistics.moments;
+        match (
+            &mut network.layers[statistics.layer],
+            parameters.coefficients(),
+        ) {
+            (TrainedLayer::BatchNorm { mean, variance, .. }, _) => {
+                *mean = moments.mean.iter().map(|mean| *mean as f32).collect();
+                *variance = moments
+                    .variance
+                    .iter()
+                    .map(|square| *square as f32)
+                    .collect();
+            }
+            (
+                TrainedLayer::Polynomial { coefficients, .. },
+                Coefficients::HermiteNormalized { linear },
+            ) => hermite::finish(coefficients, linear, &moments),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The statistics of every layer that normalises, for `weights`, on the first `count` images, at least a batch and at most all.
+///
+/// Within a batch each layer is normalised by the batch's own statistics; over the batches, the mean is the mean of means and the
+/// variance the mean variance plus the variance of the means.
+///
+/// # Errors
+/// When the engine fails.
+pub(super) fn measure(
+    network: &TrainedNetwork,
+    shapes: &[Shape],
+    parameters: &Parameters,
+    weights: &[f32],
+    inputs: &Inputs<'_>,
+    count: usize,
+) -> Result<Vec<LayerStatistics>, ModelError> {
     let device = Device::flex();
     let indices: Vec<usize> = (0..inputs.len().min(count.max(BATCH))).collect();
-    let mut sums: Vec<(usize, Vec<f64>, Vec<f64>)> = Vec::new();
-    let graph = Graph::new(
-        network,
-        shapes,
-        parameters,
-        &parameters.gather(network),
-        &device,
-    );
+    // First and second moments.
+    let mut sums: Vec<LayerStatistics> = Vec::new();
+    let graph = Graph::new(network, shapes, parameters, weights, &device);
     for batch in indices.chunks(BATCH) {
         let share = batch.len() as f64 / indices.len() as f64;
         let pass = graph.forward(
@@ -44,32 +79,29 @@ pub(super) fn recalibrate(
             Normalisation::Batch,
         );
         for (index, statistics) in pass.statistics.into_iter().enumerate() {
-            let (mean, variance) = (statistics.moments.mean, statistics.moments.variance);
+            let Moments { mean, variance } = statistics.moments;
             if sums.len() <= index {
-                sums.push((
-                    statistics.layer,
-                    vec![0.0; mean.len()],
-                    vec![0.0; mean.len()],
-                ));
+                sums.push(LayerStatistics {
+                    layer: statistics.layer,
+                    moments: Moments {
+                        mean: vec![0.0; mean.len()],
+                        variance: vec![0.0; mean.len()],
+                    },
+                });
             }
-            let (_, first, second) = &mut sums[index];
+            let sum = &mut sums[index].moments;
             for (channel, (mean, variance)) in mean.iter().zip(variance).enumerate() {
-                first[channel] += share * mean;
-                second[channel] += share * (variance + mean * mean);
+                sum.mean[channel] += share * mean;
+                sum.variance[channel] += share * (variance + mean * mean);
             }
         }
     }
-    for (layer, first, second) in sums {
-        if let TrainedLayer::BatchNorm { mean, variance, .. } = &mut network.layers[layer] {
-            *mean = first.iter().map(|mean| *mean as f32).collect();
-            *variance = first
-                .iter()
-                .zip(second)
-                .map(|(mean, square)| (square - mean * mean).max(0.0) as f32)
-                .collect();
+    for Moments { mean, variance } in sums.iter_mut().map(|statistics| &mut statistics.moments) {
+        for (square, mean) in variance.iter_mut().zip(mean) {
+            *square = (*square - *mean * *mean).max(0.0);
         }
     }
-    Ok(())
+    Ok(sums)
 }
 
 #[cfg(test)]

@@ -7,22 +7,24 @@ use super::error::TrainError;
 use super::fingerprint::fingerprint;
 use super::floor::Floors;
 use super::loss;
-use super::optimizer::{self, Memory};
+use super::optimizer::{self, Memory, Rates};
 use super::quantise::{Grid, Quantiser};
-use super::recalibrate::recalibrate;
+use super::recalibrate::{measure, recalibrate};
 use super::schedule::Schedule;
 use super::state::{State, Validated};
-use crate::graph::{Graph, Normalisation, values};
+use super::whiten::whiten;
+use crate::graph::{Graph, LayerStatistics, Normalisation, values};
+use crate::hermite;
 use crate::infer::{Inputs, tensor};
 use crate::logits;
-use crate::ops::range_penalty;
+use crate::ops::{energy_penalty, peak_penalty, range_penalty};
 use crate::parameters::{Coefficients, Parameters};
 use burn::tensor::{Device, Tensor, TensorData};
-use cryptodl_data::{Dataset, Images};
-use cryptodl_model::{Activations, ModelError, TrainedNetwork, initial, shapes};
+use cryptodl_data::{Dataset, Images, Preprocessing};
+use cryptodl_model::{Activations, ModelError, TrainedNetwork, initial, shapes, take_over};
 use cryptodl_records::EpochRow;
 use cryptodl_runtime::Progress;
-use cryptodl_spec::{Experiment, Shape, TrainSpec, Trainable};
+use cryptodl_spec::{ActivationForm, Experiment, Shape, TrainSpec, Trainable};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -45,7 +47,8 @@ pub struct TrainOutcome {
     pub resumed_from: Option<usize>,
 }
 
-/// Trains the experiment's network on the training images of `dataset`, with `activations` in its activation layers.
+/// Trains the experiment's network on the training images of `dataset`, with `activations` in its activation layers. `original` is the
+/// trained original network, where the polynomial one learns from it ([`TrainSpec::needs_original`]).
 ///
 /// The last `train.validation` training images are held out. A checkpoint is written to `checkpoint_dir` after every epoch (one
 /// file each for the polynomial and the original network), and a call with the same experiment and data goes on from it. `stop` is
@@ -59,6 +62,7 @@ pub fn train(
     experiment: &Experiment,
     dataset: &Dataset,
     activations: Activations<'_>,
+    original: Option<&TrainedNetwork>,
     checkpoint_dir: &Path,
     stop: &AtomicBool,
 ) -> Result<TrainOutcome, TrainError> {
@@ -67,22 +71,36 @@ pub fn train(
         .build();
     threads
         .map_err(|error| TrainError::Threads(error.to_string()))?
-        .install(|| train_here(experiment, dataset, activations, checkpoint_dir, stop))
+        .install(|| {
+            train_here(
+                experiment,
+                dataset,
+                (activations, original),
+                checkpoint_dir,
+                stop,
+            )
+        })
 }
 
 fn train_here(
     experiment: &Experiment,
     dataset: &Dataset,
-    activations: Activations<'_>,
+    (activations, original): (Activations<'_>, Option<&TrainedNetwork>),
     checkpoint_dir: &Path,
     stop: &AtomicBool,
 ) -> Result<TrainOutcome, TrainError> {
     let (train, validation) = dataset.train.hold_out(experiment.train.validation);
-    let session = Session::new(experiment, dataset, activations, &train, &validation)?;
+    let session = Session::new(
+        experiment,
+        dataset,
+        (activations, original),
+        &train,
+        &validation,
+    )?;
     let checkpoint = Checkpoint::new(
         checkpoint_dir,
         session.name,
-        fingerprint(experiment, dataset, activations)?,
+        fingerprint(experiment, dataset, activations, original)?,
     );
     let saved = checkpoint.load();
     let resumed_from = saved.as_ref().map(State::epochs);
@@ -132,11 +150,25 @@ struct Session<'a> {
     images: &'a Images,
     validation: &'a Images,
     schedule: Schedule,
+    /// With Muon, the learning rate of everything but the filters.
+    sgd_schedule: Schedule,
     device: Device,
-    /// Whether the loss holds the range penalty.
-    penalised: bool,
+    /// Whether there are polynomials, whose inputs are penalised.
+    polynomial: bool,
     /// Where training is on integers.
     quantiser: Option<Quantiser>,
+    /// The trained original network, where this one learns from its outputs.
+    teacher: Option<&'a TrainedNetwork>,
+}
+
+/// What stays the same over an epoch. It depends on the weights at its start alone, so that a resumed run has it again.
+struct EpochContext {
+    /// From 1.
+    number: usize,
+    /// Where training is on integers and has begun to round.
+    grid: Option<Grid>,
+    /// Where the statistics of batch norm are fixed.
+    statistics: Option<Vec<LayerStatistics>>,
 }
 
 /// Running sums of an epoch.
@@ -153,7 +185,7 @@ impl<'a> Session<'a> {
     fn new(
         experiment: &'a Experiment,
         dataset: &Dataset,
-        activations: Activations<'_>,
+        (activations, original): (Activations<'_>, Option<&'a TrainedNetwork>),
         images: &'a Images,
         validation: &'a Images,
     ) -> Result<Self, TrainError> {
@@ -175,29 +207,55 @@ impl<'a> Session<'a> {
                 "label {label} with {classes} classes"
             )));
         }
-        let network = initial(experiment, activations, &dataset.mean, &dataset.std);
+        let mut network = initial(experiment, activations, &dataset.mean, &dataset.std);
+        network.preprocessing =
+            Preprocessing::fit(&experiment.dataset, images, &dataset.mean, &dataset.std);
+        if spec.whiten {
+            let inputs = Inputs::new(&network, images)?;
+            whiten(&mut network, &inputs)?;
+        }
         let polynomial = matches!(activations, Activations::Polynomial(_));
+        let original = original.filter(|_| polynomial && spec.needs_original());
+        if polynomial && spec.needs_original() && original.is_none() {
+            return Err(ModelError::Network("there is no trained original network".into()).into());
+        }
+        if let (Some(original), true) = (original, spec.start_from_original) {
+            take_over(&mut network, original);
+        }
         let name = if polynomial { "polynomial" } else { "original" };
-        let coefficients = match experiment.activation.trainable {
-            Trainable::Fixed => Coefficients::Frozen,
-            Trainable::Layer | Trainable::Channel => {
-                Coefficients::trained_on(experiment.activation.interval)
+        let coefficients = match (activations, experiment.activation.form) {
+            (Activations::Polynomial(start), ActivationForm::HermiteNormalized) => {
+                hermite::begin(&mut network);
+                let linear = start.coefficients().get(1).copied().unwrap_or_default() as f32;
+                Coefficients::HermiteNormalized { linear }
             }
+            _ => match experiment.activation.trainable {
+                Trainable::Fixed => Coefficients::Frozen,
+                Trainable::Layer | Trainable::Channel => {
+                    Coefficients::trained_on(experiment.activation.interval)
+                }
+            },
         };
         let parameters = Parameters::of(&network, coefficients);
+        let schedule = |peak: f64| {
+            Schedule::new(
+                peak,
+                spec.schedule,
+                spec.warmup,
+                spec.epochs * steps(images.len(), spec.batch),
+            )
+        };
         Ok(Self {
             name,
             experiment,
             spec,
             shapes: shapes(&network)?,
             floors: Floors::of(&network, &parameters, experiment.activation.interval),
-            schedule: Schedule::new(
-                spec.learning_rate,
-                spec.warmup,
-                spec.epochs * steps(images.len(), spec.batch),
-            ),
+            schedule: schedule(spec.learning_rate),
+            sgd_schedule: schedule(spec.muon.map_or(0.0, |muon| muon.sgd_learning_rate)),
             device: Device::flex().autodiff(),
-            penalised: polynomial && spec.range_penalty > 0.0,
+            polynomial,
+            teacher: original.filter(|_| spec.distill.is_some()),
             quantiser: spec
                 .quantize
                 .map(|bits| Quantiser::new(bits, images, validation, spec.recalibrate)),
@@ -241,12 +299,29 @@ impl<'a> Session<'a> {
             Some(bits) => loader.coarse(bits.pixel_bits),
             None => loader,
         };
-        // One grid an epoch: it depends on the weights at its start alone, so that a resumed run has it again.
         let grid = match &self.quantiser {
             Some(quantiser) if quantiser.rounds(number, self.spec.epochs) => {
                 Some(self.grid(quantiser, &state.weights)?)
             }
             _ => None,
+        };
+        let statistics = if self.frozen(number) {
+            let inputs = Inputs::new(&self.network, self.images)?;
+            Some(measure(
+                &self.network,
+                &self.shapes,
+                &self.parameters,
+                &state.weights,
+                &inputs,
+                self.spec.recalibrate,
+            )?)
+        } else {
+            None
+        };
+        let context = EpochContext {
+            number,
+            grid,
+            statistics,
         };
         let batches = loader.epoch(number, self.spec.batch);
         let progress = Progress::start(
@@ -267,7 +342,7 @@ impl<'a> Session<'a> {
             // The next batch is made on another thread, where there is one, while this one is learned from.
             let images = batch.labels.len() as u64;
             let (learned, prepared) = rayon::join(
-                || self.step(state, batch, grid.as_ref(), (number, step + 1), &mut sums),
+                || self.step(state, batch, &context, step + 1, &mut sums),
                 || {
                     batches
                         .get(step + 1)
@@ -309,14 +384,21 @@ impl<'a> Session<'a> {
         &self,
         state: &mut State,
         batch: Batch,
-        grid: Option<&Grid>,
-        (epoch, step): (usize, usize),
+        context: &EpochContext,
+        step: usize,
         sums: &mut Sums,
     ) -> Result<(), TrainError> {
         let classes = self.network.classes;
-        let rate = self.schedule.rate(state.memory.step as usize);
+        let taken = state.memory.step as usize;
+        let rates = Rates {
+            main: self.schedule.rate(taken),
+            sgd: self.sgd_schedule.rate(taken),
+        };
         // The gradient of the rounded weights is taken for that of the weights themselves.
-        let rounded = grid.map(|grid| grid.rounded(&state.weights));
+        let rounded = context
+            .grid
+            .as_ref()
+            .map(|grid| grid.rounded(&state.weights));
         let graph = Graph::new(
             &self.network,
             &self.shapes,
@@ -324,31 +406,54 @@ impl<'a> Session<'a> {
             rounded.as_deref().unwrap_or(&state.weights),
             &self.device,
         );
+        let graph = self.softened(graph, taken);
+        let taught = match self.teacher {
+            Some(teacher) => Some(self.teach(teacher, batch.pixels.clone())?),
+            None => None,
+        };
         let pixels = tensor(batch.pixels, self.network.input.channels, &self.device);
-        let pass = graph.forward(pixels, Normalisation::Batch);
+        let normalisation = match &context.statistics {
+            Some(statistics) => Normalisation::Fixed(statistics),
+            None => Normalisation::Batch,
+        };
+        let pass = graph.forward(pixels, normalisation);
         let targets = loss::targets(&batch.labels, classes, self.spec.label_smoothing);
         let targets = Tensor::from_data(
             TensorData::new(targets, [batch.labels.len(), classes]),
             &self.device,
         );
         let mut loss = loss::cross_entropy(pass.logits.clone(), targets);
+        if let (Some(taught), Some(distill)) = (taught, self.spec.distill) {
+            let close = loss::distillation(pass.logits.clone(), taught, distill.temperature);
+            loss = loss.mul_scalar(1.0 - distill.weight) + close.mul_scalar(distill.weight);
+        }
         let activations = pass.inputs.len().max(1) as f64;
         let mut outside = 0.0;
         for input in pass.inputs {
+            if let (true, Some(penalty)) = (self.polynomial, self.spec.peak_penalty) {
+                let rows = input.shape.height * input.shape.width;
+                let peak = peak_penalty(input.values.clone(), rows, penalty.limit);
+                loss = loss + peak.reshape([1]).mul_scalar(penalty.weight);
+            }
+            if let (true, Some(penalty)) = (self.polynomial, self.spec.energy_penalty) {
+                let rows = input.shape.height * input.shape.width;
+                let energy = energy_penalty(input.values.clone(), rows, penalty.limit);
+                loss = loss + energy.reshape([1]).mul_scalar(penalty.weight);
+            }
             let range = range_penalty(input.values, self.experiment.activation.interval);
             let share = values(range.clone().inner())?
                 .last()
                 .copied()
                 .map_or(f64::NAN, f64::from);
             outside += share / activations;
-            if self.penalised {
+            if self.polynomial && self.spec.range_penalty > 0.0 {
                 let penalty = range.slice([0..1, 0..1]).reshape([1]);
                 loss = loss + penalty.mul_scalar(self.spec.range_penalty);
             }
         }
         let value = single(loss.clone().inner())?;
         let diverged = TrainError::Diverged {
-            epoch,
+            epoch: context.number,
             step,
             loss: value,
             outside,
@@ -357,17 +462,17 @@ impl<'a> Session<'a> {
             return Err(diverged);
         }
         let mut gradient = graph.gradients(&self.parameters, loss.backward())?;
-        if !optimizer::clip(&mut gradient, self.spec.clip_norm).is_finite() {
+        if !optimizer::clip(self.spec, &self.parameters, &mut gradient).is_finite() {
             return Err(diverged);
         }
         optimizer::step(
             self.spec,
-            rate,
+            rates,
             &self.parameters,
             &mut state.weights,
             &gradient,
             &mut state.memory,
-        );
+        )?;
         self.floors.enforce(&mut state.weights);
         follow(
             &mut state.average,
@@ -381,6 +486,37 @@ impl<'a> Session<'a> {
         sums.loss += value;
         sums.outside += outside;
         Ok(())
+    }
+
+    /// Whether the statistics of epoch `number` (from 1) are fixed ones.
+    fn frozen(&self, number: usize) -> bool {
+        let epochs = self.spec.epochs as f64;
+        number as f64 > epochs * (1.0 - self.spec.freeze_statistics)
+    }
+
+    /// The graph with what makes its polynomials gentler in the step after `taken` others.
+    fn softened<'n>(&self, mut graph: Graph<'n>, taken: usize) -> Graph<'n> {
+        let activation = &self.experiment.activation;
+        let steps = self.spec.epochs * steps(self.images.len(), self.spec.batch);
+        let share = (taken as f64 + 0.5) / (self.spec.blend * steps as f64);
+        if self.polynomial && share < 1.0 {
+            graph = graph.blended(activation.function, share);
+        }
+        match self.spec.clamp {
+            Some(most) if self.polynomial => graph.clamped(most),
+            _ => graph,
+        }
+    }
+
+    /// The teacher's logits `[images, classes]` of a batch.
+    fn teach(&self, teacher: &TrainedNetwork, pixels: Vec<f32>) -> Result<Tensor<2>, ModelError> {
+        let device = Device::flex();
+        let parameters = Parameters::of(teacher, Coefficients::Frozen);
+        let weights = parameters.gather(teacher);
+        let graph = Graph::new(teacher, &self.shapes, &parameters, &weights, &device);
+        let pixels = tensor(pixels, teacher.input.channels, &device);
+        let logits = graph.forward(pixels, Normalisation::Stored).logits;
+        Ok(Tensor::from_data(logits.into_data(), &self.device))
     }
 
     fn grid(&self, quantiser: &Quantiser, weights: &[f32]) -> Result<Grid, ModelError> {

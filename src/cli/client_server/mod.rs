@@ -195,11 +195,7 @@ impl EncryptArguments {
     ) -> Result<(Images, usize, usize), Failure> {
         let images = match self.dataset {
             Some(name) => {
-                let spec = DatasetSpec {
-                    name,
-                    train: None,
-                    test: None,
-                };
+                let spec = DatasetSpec::whole(name);
                 data::load(&spec, self.seed, &DataDirs::resolve(data_dir))
                     .map_err(PipelineError::from)?
                     .test

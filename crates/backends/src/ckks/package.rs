@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use ckks::{Parameters, ParametersLiteral};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::EncryptedError;
@@ -14,7 +15,7 @@ use crate::exported::{
     write_envelope,
 };
 use cryptodl_circuit::{Circuit, Execution, Plan, Schedule};
-use cryptodl_data::Images;
+use cryptodl_data::{Images, Preprocessing};
 use cryptodl_spec::{BackendName, Shape};
 
 const CIRCUIT_FILE: &str = "circuit.bin";
@@ -33,6 +34,9 @@ pub struct ClientPackage {
     pub mean: Vec<f32>,
     /// See `mean`.
     pub std: Vec<f32>,
+    /// What is done to the values of each image after that.
+    #[serde(default, skip_serializing_if = "Preprocessing::is_plain")]
+    pub preprocessing: Preprocessing,
     /// Logits in a reply.
     pub classes: usize,
 }
@@ -71,6 +75,7 @@ impl ClientPackage {
             input: circuit.input,
             mean: circuit.mean.clone(),
             std: circuit.std.clone(),
+            preprocessing: circuit.preprocessing.clone(),
             classes: circuit.classes,
         }
     }
@@ -83,6 +88,19 @@ impl ClientPackage {
     /// Normalised pixels of `count` images, `[features, count]`: one row a feature, as the slots of one ciphertext.
     pub fn features(&self, images: &Images, first: usize, count: usize) -> Vec<f64> {
         let (length, plane) = (self.input.len(), self.input.height * self.input.width);
+        if !self.preprocessing.is_plain() {
+            let normalisation = (self.mean.as_slice(), self.std.as_slice());
+            let prepared: Vec<Vec<f32>> = (first..first + count)
+                .into_par_iter()
+                .map(|image| {
+                    let bytes = images.image(image);
+                    self.preprocessing.apply(self.input, normalisation, bytes)
+                })
+                .collect();
+            return (0..length)
+                .flat_map(|feature| prepared.iter().map(move |image| f64::from(image[feature])))
+                .collect();
+        }
         let mut values = Vec::with_capacity(length * count);
         for feature in 0..length {
             let (mean, std) = (
@@ -120,6 +138,9 @@ impl ClientPackage {
         {
             return Err("means must be finite and deviations positive".into());
         }
+        if let Some(fault) = self.preprocessing.fault(channels) {
+            return Err(format!("the preprocessing has {fault}"));
+        }
         check_classes(self.classes)?;
         check_scale(self.input_scale)
     }
@@ -131,7 +152,7 @@ impl ServerPackage {
         Self {
             literal: plan.parameters.clone(),
             input_scale: plan.input_scale,
-            schedule: plan.schedule.clone(),
+            schedule: plan.schedule,
             execution: plan.execution,
             circuit: circuit.clone(),
         }
@@ -178,7 +199,7 @@ pub fn export(circuit: &Circuit, plan: &Plan, folder: &Path) -> Result<(), Encry
     let file = ServerFile {
         parameters: plan.parameters.clone(),
         input_scale: plan.input_scale,
-        schedule: plan.schedule.clone(),
+        schedule: plan.schedule,
         execution: plan.execution,
     };
     write_envelope(

@@ -137,14 +137,15 @@ pub fn plan_lookup_shape(experiment: &Experiment) -> Result<LookupPlan, CircuitE
             LayerSpec::Conv { kernel, .. } => output.len() * input.channels * kernel * kernel,
             LayerSpec::Dense { units } => input.len() * units,
             LayerSpec::AvgPool { size, .. } => output.len() * size * size,
-            _ => 0,
+            LayerSpec::GlobalAvgPool => input.len(),
+            LayerSpec::BatchNorm | LayerSpec::Activation => 0,
         };
         let (name, bootstraps) = match layer {
             LayerSpec::Conv { .. } | LayerSpec::Dense { .. } => {
                 weighted += 1;
                 (layer.as_str(), 0)
             }
-            LayerSpec::AvgPool { .. } => ("pool", 0),
+            LayerSpec::AvgPool { .. } | LayerSpec::GlobalAvgPool => ("pool", 0),
             LayerSpec::Activation => ("look-up", output.len()),
             LayerSpec::BatchNorm => {
                 input = *output;

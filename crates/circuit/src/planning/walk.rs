@@ -1,18 +1,17 @@
 //! One circuit through the planner, on either of its runs.
 
-use super::{Planner, SimulatedFeatures};
+use super::{Outline, Planner};
 use crate::error::CircuitError;
 use crate::execute::{Observer, execute};
 use crate::program::{Op, Operation};
 use crate::types::{Circuit, CircuitLayer};
 
-/// Largest |input| of the circuit: a black or a white pixel.
+/// Largest |input| of the circuit.
 pub(crate) fn input_bound(circuit: &Circuit) -> f64 {
-    let ends = circuit.mean.iter().zip(&circuit.std).map(|(mean, std)| {
-        let (mean, std) = (f64::from(*mean), f64::from(*std));
-        mean.abs().max((1.0 - mean).abs()) / std
-    });
-    ends.fold(0.0, f64::max)
+    let ends = circuit.pixel_bounds().into_iter();
+    ends.fold(0.0, |bound, (low, high)| {
+        bound.max(low.abs()).max(high.abs())
+    })
 }
 
 /// Runs `operations` of the circuit on the planner; `record` is told of every layer and what leaves it.
@@ -20,9 +19,9 @@ pub(crate) fn walk(
     planner: &Planner<'_>,
     circuit: &Circuit,
     operations: &[Operation<'_>],
-    input: SimulatedFeatures,
-    record: &mut dyn FnMut(&CircuitLayer, &SimulatedFeatures),
-) -> Result<SimulatedFeatures, CircuitError> {
+    input: Outline,
+    record: &mut dyn FnMut(&CircuitLayer, &Outline),
+) -> Result<Outline, CircuitError> {
     let mut recorder = Recorder {
         planner,
         circuit,
@@ -39,7 +38,7 @@ struct Recorder<'w, 'p, 'c> {
     planner: &'w Planner<'p>,
     circuit: &'c Circuit,
     operations: &'w [Operation<'c>],
-    record: &'w mut dyn FnMut(&CircuitLayer, &SimulatedFeatures),
+    record: &'w mut dyn FnMut(&CircuitLayer, &Outline),
 }
 
 impl<'c> Recorder<'_, '_, 'c> {
@@ -66,8 +65,8 @@ impl<'c> Recorder<'_, '_, 'c> {
     }
 }
 
-impl Observer<SimulatedFeatures> for Recorder<'_, '_, '_> {
-    fn before(&mut self, index: usize, value: &mut SimulatedFeatures) {
+impl Observer<Outline> for Recorder<'_, '_, '_> {
+    fn before(&mut self, index: usize, value: &mut Outline) {
         let Some(layer) = self.layer(index) else {
             return;
         };
@@ -85,7 +84,7 @@ impl Observer<SimulatedFeatures> for Recorder<'_, '_, '_> {
         }
     }
 
-    fn after(&mut self, index: usize, value: &mut SimulatedFeatures) {
+    fn after(&mut self, index: usize, value: &mut Outline) {
         let Some(layer) = self.layer(index) else {
             return;
         };

@@ -91,11 +91,7 @@ impl Stage<'_> {
 }
 
 /// The stages of a circuit.
-pub fn stages<'c>(
-    circuit: &'c Circuit,
-    schedule: &Schedule,
-    execution: Execution,
-) -> Vec<Stage<'c>> {
+pub fn stages(circuit: &Circuit, schedule: Schedule, execution: Execution) -> Vec<Stage<'_>> {
     let mut layout = Layout {
         channels: circuit.input.channels,
         positions: circuit.input.height * circuit.input.width,

@@ -8,7 +8,7 @@ mod tests;
 
 use rand::{Rng, RngExt};
 
-use cryptodl_spec::{AugmentSpec, Shape};
+use cryptodl_spec::{AugmentSpec, Border, Flip, Shape};
 
 /// Knots of the elastic field, per side.
 const KNOTS: usize = 5;
@@ -43,7 +43,7 @@ impl Augmenter {
 
     /// Whether images would stay as they are.
     pub fn is_identity(&self) -> bool {
-        !self.warps() && self.spec.crop == 0 && !self.spec.flip && self.spec.cutout == 0
+        !self.warps() && self.spec.crop == 0 && self.spec.flip == Flip::Off && self.spec.cutout == 0
     }
 
     /// Whether the image is resampled, rather than only moved by whole pixels.
@@ -54,14 +54,19 @@ impl Augmenter {
             .any(|&size| size > 0.0)
     }
 
-    /// Writes a changed copy of `image` to `out`, both `[channels, height, width]`. The same `rng` gives the same copy.
+    /// Writes a changed copy of `image` to `out`, both `[channels, height, width]`. The same `rng` gives the same copy. `turn` says
+    /// whether it is the image's turn to be mirrored, where images take turns ([`Flip::Alternating`]).
     ///
     /// # Panics
     /// Where a slice does not have the length of the shape.
-    pub fn apply(&self, image: &[f32], rng: &mut impl Rng, out: &mut [f32]) {
+    pub fn apply(&self, image: &[f32], turn: bool, rng: &mut impl Rng, out: &mut [f32]) {
         assert_eq!(image.len(), self.shape.len(), "the image's length");
         assert_eq!(out.len(), self.shape.len(), "the output's length");
-        let flip = self.spec.flip && rng.random::<bool>();
+        let flip = match self.spec.flip {
+            Flip::Off => false,
+            Flip::Random => rng.random::<bool>(),
+            Flip::Alternating => turn,
+        };
         let crop = self.spec.crop as i64;
         let mut offset = || {
             if crop > 0 {
@@ -82,11 +87,17 @@ impl Augmenter {
         }
     }
 
-    /// Moves by whole pixels: pixel `x` of the result is pixel `x + moved.0` of the (mirrored) image.
+    /// Moves by whole pixels: pixel `x` of the result is pixel `x + moved.0` of the (mirrored) image, which goes on beyond its border as
+    /// the spec says.
     fn shift(&self, image: &[f32], flip: bool, moved: (i64, i64), out: &mut [f32]) {
         let (height, width) = (self.shape.height, self.shape.width);
         let inside = |i: usize, by: i64, size: usize| {
-            usize::try_from(i as i64 + by).ok().filter(|&at| at < size)
+            let at = i as i64 + by;
+            let at = match self.spec.border {
+                Border::Black => at,
+                Border::Reflect => reflected(at, size as i64),
+            };
+            usize::try_from(at).ok().filter(|&at| at < size)
         };
         let planes = image
             .chunks_exact(height * width)
@@ -189,6 +200,13 @@ impl Augmenter {
             }
         }
     }
+}
+
+/// The place that stands for `at` where a row of `size` is mirrored at its first and last pixel, which are not repeated.
+fn reflected(at: i64, size: i64) -> i64 {
+    let period = (2 * (size - 1)).max(1);
+    let at = at.rem_euclid(period);
+    at.min(period - at)
 }
 
 /// From pixels of the result to places in the image: `centre + matrix (pixel - centre + shift) + field(pixel)`.

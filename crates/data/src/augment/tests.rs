@@ -12,7 +12,8 @@ const OFF: AugmentSpec = AugmentSpec {
     shear: 0.0,
     elastic: 0.0,
     crop: 0,
-    flip: false,
+    border: Border::Black,
+    flip: Flip::Off,
     cutout: 0,
 };
 const ALL: AugmentSpec = AugmentSpec {
@@ -22,7 +23,8 @@ const ALL: AugmentSpec = AugmentSpec {
     shear: 0.2,
     elastic: 1.5,
     crop: 2,
-    flip: true,
+    border: Border::Black,
+    flip: Flip::Random,
     cutout: 8,
 };
 const GREY: Shape = Shape {
@@ -46,7 +48,7 @@ fn ramp(shape: Shape) -> Vec<f32> {
 
 fn run(spec: AugmentSpec, shape: Shape, seed: u64) -> Vec<f32> {
     let mut out = vec![f32::NAN; shape.len()];
-    Augmenter::new(spec, shape).apply(&ramp(shape), &mut rng(seed), &mut out);
+    Augmenter::new(spec, shape).apply(&ramp(shape), false, &mut rng(seed), &mut out);
     out
 }
 
@@ -98,7 +100,7 @@ fn a_crop_is_one_of_the_shifts_and_the_rest_is_background() {
         let mut out = vec![0.0; GREY.len()];
         let augmenter =
             Augmenter::new(AugmentSpec { crop: 1, ..OFF }, GREY).with_background(&[-7.0]);
-        augmenter.apply(&image, &mut rng(seed), &mut out);
+        augmenter.apply(&image, false, &mut rng(seed), &mut out);
         let middle = out[14 * 28 + 14] - image[14 * 28 + 14];
         let (dx, dy) = (
             (middle as i32 + 29).rem_euclid(28) - 1,
@@ -116,9 +118,12 @@ fn a_crop_is_one_of_the_shifts_and_the_rest_is_background() {
 #[test]
 fn half_of_the_images_are_mirrored_resampled_or_not() {
     for spec in [
-        AugmentSpec { flip: true, ..OFF },
         AugmentSpec {
-            flip: true,
+            flip: Flip::Random,
+            ..OFF
+        },
+        AugmentSpec {
+            flip: Flip::Random,
             elastic: 1e-9,
             ..OFF
         },
@@ -158,7 +163,7 @@ fn changes_stay_within_what_was_asked_for() {
     }
     let centre = |spec, seed| {
         let mut out = vec![0.0; GREY.len()];
-        Augmenter::new(spec, GREY).apply(&dot, &mut rng(seed), &mut out);
+        Augmenter::new(spec, GREY).apply(&dot, false, &mut rng(seed), &mut out);
         let total: f32 = out.iter().sum();
         let x: f32 = out
             .iter()
@@ -196,8 +201,49 @@ fn changes_stay_within_what_was_asked_for() {
 fn far_outside_is_background() {
     let mut out = vec![0.0; GREY.len()];
     let spec = AugmentSpec { shift: 50.0, ..OFF };
-    Augmenter::new(spec, GREY)
-        .with_background(&[-0.42])
-        .apply(&ramp(GREY), &mut rng(1), &mut out);
+    Augmenter::new(spec, GREY).with_background(&[-0.42]).apply(
+        &ramp(GREY),
+        false,
+        &mut rng(1),
+        &mut out,
+    );
     assert!(out.iter().all(|&value| value == -0.42));
+}
+
+#[test]
+fn images_that_take_turns_are_mirrored_when_it_is_theirs() {
+    let spec = AugmentSpec {
+        flip: Flip::Alternating,
+        ..OFF
+    };
+    let augmenter = Augmenter::new(spec, COLOUR);
+    assert!(!augmenter.is_identity());
+    let (mut plain, mut mirrored) = (vec![0.0; COLOUR.len()], vec![0.0; COLOUR.len()]);
+    augmenter.apply(&ramp(COLOUR), false, &mut rng(1), &mut plain);
+    augmenter.apply(&ramp(COLOUR), true, &mut rng(1), &mut mirrored);
+    assert_eq!(plain, ramp(COLOUR));
+    for (plain, mirrored) in plain.chunks(32).zip(mirrored.chunks(32)) {
+        assert!(plain.iter().eq(mirrored.iter().rev()));
+    }
+}
+
+#[test]
+fn a_reflected_border_repeats_the_image_backwards() {
+    assert_eq!(
+        (-3..7).map(|at| reflected(at, 4)).collect::<Vec<_>>(),
+        [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
+    );
+    assert_eq!(reflected(5, 1), 0);
+    let spec = AugmentSpec {
+        crop: 3,
+        border: Border::Reflect,
+        ..OFF
+    };
+    // Every pixel is one of the image's own, and neighbours stay neighbours.
+    for seed in 0..50 {
+        let out = run(spec, GREY, seed);
+        for row in out.chunks(28) {
+            assert!(row.windows(2).all(|pair| (pair[0] - pair[1]).abs() == 1.0));
+        }
+    }
 }

@@ -16,15 +16,7 @@ fn real(name: DatasetName) -> Option<(Dataset, DataDirs)> {
         return None;
     };
     let dirs = DataDirs::resolve(Some(Path::new(&dir)));
-    match load(
-        &DatasetSpec {
-            name,
-            train: None,
-            test: None,
-        },
-        7,
-        &dirs,
-    ) {
+    match load(&DatasetSpec::whole(name), 7, &dirs) {
         Ok(dataset) => {
             say("runs");
             Some((dataset, dirs))
@@ -41,11 +33,7 @@ fn real(name: DatasetName) -> Option<(Dataset, DataDirs)> {
 fn check_real(dataset: &Dataset) {
     let (train, test) = dataset.name.counts();
     assert_eq!((dataset.train.len(), dataset.test.len()), (train, test));
-    let spec = DatasetSpec {
-        name: dataset.name,
-        train: None,
-        test: None,
-    };
+    let spec = DatasetSpec::whole(dataset.name);
     let shape = dataset.train.shape;
     for channel in 0..shape.channels {
         let mut histogram = [0_u64; 256];
@@ -85,11 +73,7 @@ fn real_mnist_is_read_packed_and_unpacked() {
     check_real(&mnist);
     assert_eq!(mnist.train.labels[..10], [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
     assert_eq!(mnist.test.labels[..10], [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);
-    let spec = DatasetSpec {
-        name: DatasetName::Mnist,
-        train: None,
-        test: None,
-    };
+    let spec = DatasetSpec::whole(DatasetName::Mnist);
     assert_eq!(verify(&spec, 1, &dirs).unwrap(), mnist.digest);
     // The digests of the unpacked files are right too.
     let folder = tempfile::tempdir().unwrap();

@@ -4,7 +4,7 @@ use super::encryption::Backend;
 use super::field::{choice, finite, flag, label, unknown, whole};
 use crate::error::Problem;
 use crate::raw::{Field, RawActivation, RawTrainable, Real};
-use crate::{ActivationSpec, BackendName, Trainable};
+use crate::{ActivationForm, ActivationSpec, BackendName, LayerSpec, NetworkSpec, Trainable};
 use polyapprox::{Function, Interval, Method};
 use std::ops::Range;
 use toml::Spanned;
@@ -50,8 +50,52 @@ pub(super) fn check(raw: &RawActivation, backend: &Backend) -> Result<Activation
         interval,
         trainable,
         coefficients,
+        form: choice(&raw.form, "activation.form", ActivationForm::Polynomial)?,
         exact,
     })
+}
+
+/// What `form = "hermite-normalized"` goes together with: it is a basis of degree 2 for numbers of mean 0 and variance 1, trained per
+/// channel.
+pub(super) fn normalised(
+    raw: &RawActivation,
+    activation: &ActivationSpec,
+    network: &NetworkSpec,
+) -> Result<(), Problem> {
+    if activation.form != ActivationForm::HermiteNormalized {
+        return Ok(());
+    }
+    let refuse = |message: &str| {
+        Problem::new(message.to_owned()).at_some(label(&raw.form), "this form is asked for here")
+    };
+    if activation.exact {
+        return Err(refuse("an exact activation has no polynomial")
+            .at_some(label(&raw.exact), "this asks for the function itself")
+            .help("remove one of them"));
+    }
+    if activation.degree != 2 {
+        return Err(refuse("the normalised Hermite form has degree 2")
+            .at_some(
+                label(&raw.degree).or_else(|| label(&raw.coefficients)),
+                format!("this is of degree {}", activation.degree),
+            )
+            .help("write degree = 2, or form = \"polynomial\""));
+    }
+    if activation.trainable != Trainable::Channel {
+        return Err(refuse("the normalised Hermite form is trained per channel")
+            .at_some(label(&raw.trainable), "this says otherwise")
+            .help("leave `trainable` out, or write form = \"polynomial\""));
+    }
+    let bare = network.layers.windows(2).any(
+        |pair| matches!(pair, [before, LayerSpec::Activation] if *before != LayerSpec::BatchNorm),
+    );
+    if bare {
+        return Err(
+            refuse("the normalised Hermite form needs batch norm before every activation")
+                .help("leave `network.batch_norm` out, or write the batch norms among the layers"),
+        );
+    }
+    Ok(())
 }
 
 /// What `exact = true` goes together with.

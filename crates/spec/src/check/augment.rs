@@ -1,9 +1,9 @@
 //! `[train.augment]`: random changes of the training images, with defaults for each data set.
 
-use super::field::{flag, real, whole};
+use super::field::{choice, label, real, unknown, whole};
 use crate::error::Problem;
-use crate::raw::{RawAugment, RawAugmentTable};
-use crate::{AugmentSpec, DatasetName};
+use crate::raw::{Field, RawAugment, RawAugmentTable, RawFlip};
+use crate::{AugmentSpec, Border, DatasetName, Flip};
 use toml::Spanned;
 
 const NONE: AugmentSpec = AugmentSpec {
@@ -13,7 +13,8 @@ const NONE: AugmentSpec = AugmentSpec {
     shear: 0.0,
     elastic: 0.0,
     crop: 0,
-    flip: false,
+    border: Border::Black,
+    flip: Flip::Off,
     cutout: 0,
 };
 
@@ -38,12 +39,12 @@ const fn defaults(name: DatasetName) -> AugmentSpec {
         },
         DatasetName::FashionMnist => AugmentSpec {
             crop: 2,
-            flip: true,
+            flip: Flip::Random,
             ..NONE
         },
         DatasetName::Cifar10 => AugmentSpec {
             crop: 4,
-            flip: true,
+            flip: Flip::Random,
             cutout: 8,
             ..NONE
         },
@@ -65,7 +66,7 @@ pub(super) fn check(
 fn filled(raw: &RawAugmentTable, name: DatasetName) -> Result<AugmentSpec, Problem> {
     let default = defaults(name);
     let side = name.shape().height;
-    Ok(AugmentSpec {
+    let spec = AugmentSpec {
         rotation: real(
             &raw.rotation,
             "train.augment.rotation",
@@ -82,12 +83,47 @@ fn filled(raw: &RawAugmentTable, name: DatasetName) -> Result<AugmentSpec, Probl
             0.0..=8.0,
         )?,
         crop: whole(&raw.crop, "train.augment.crop", default.crop, 0..=side / 2)?,
-        flip: flag(&raw.flip, default.flip),
+        border: choice(&raw.border, "train.augment.border", default.border)?,
+        flip: flip(&raw.flip, default.flip)?,
         cutout: whole(
             &raw.cutout,
             "train.augment.cutout",
             default.cutout,
             0..=side,
         )?,
-    })
+    };
+    let resampled = [
+        ("rotation", spec.rotation),
+        ("scale", spec.scale),
+        ("shift", spec.shift),
+        ("shear", spec.shear),
+        ("elastic", spec.elastic),
+    ];
+    match resampled.into_iter().find(|(_, size)| *size > 0.0) {
+        Some((name, _)) if spec.border == Border::Reflect => Err(Problem::new(
+            "only a crop can reflect the image at its border",
+        )
+        .at_some(label(&raw.border), "this is about crops")
+        .help(format!(
+            "write {name} = 0, or leave `border` out: a resampled image stands on a black ground"
+        ))),
+        _ => Ok(spec),
+    }
+}
+
+fn flip(field: &Field<RawFlip>, default: Flip) -> Result<Flip, Problem> {
+    let Some(value) = field else {
+        return Ok(default);
+    };
+    match value.get_ref() {
+        RawFlip::Switch(false) => Ok(Flip::Off),
+        RawFlip::Switch(true) => Ok(Flip::Random),
+        RawFlip::How(how) if how == Flip::ALTERNATING => Ok(Flip::Alternating),
+        RawFlip::How(how) => Err(unknown(
+            &Spanned::new(value.span(), how.clone()),
+            "train.augment.flip",
+            vec![Flip::ALTERNATING],
+        )
+        .help("there is true (drawn anew in every epoch), false (never), \"alternating\"")),
+    }
 }

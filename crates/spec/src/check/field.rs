@@ -3,7 +3,10 @@
 use crate::error::Problem;
 use crate::keys::{list, suggest};
 use crate::raw::{Field, OrAuto, Real, Whole};
-use crate::{BackendName, DatasetName, Optimizer, Relinearization};
+use crate::{
+    ActivationForm, BackendName, Border, DatasetName, Optimizer, Relinearization, Schedule,
+    Standardize,
+};
 use polyapprox::{Function, Method};
 use std::fmt::Display;
 use std::ops::{Range, RangeInclusive};
@@ -198,7 +201,11 @@ choices!(
     DatasetName,
     BackendName,
     Optimizer,
-    Relinearization
+    Relinearization,
+    Standardize,
+    ActivationForm,
+    Schedule,
+    Border
 );
 
 impl Choice for ckks::Ring {

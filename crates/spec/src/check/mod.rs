@@ -30,13 +30,16 @@ pub(super) fn experiment(raw: &RawSpec) -> Result<Experiment, Problem> {
         name: encryption.backend,
         label: label(&raw_encryption.backend),
     };
+    dataset::preprocessing(raw.dataset.as_ref(), &dataset, &backend)?;
     let empty = Default::default();
-    let activation = activation::check(section(&raw.activation, &empty), &backend)?;
+    let raw_activation = section(&raw.activation, &empty);
+    let activation = activation::check(raw_activation, &backend)?;
     let empty = Default::default();
     let network = network::check(section(&raw.network, &empty), &dataset)?;
+    activation::normalised(raw_activation, &activation, &network)?;
     let empty = Default::default();
     let raw_train = section(&raw.train, &empty);
-    let mut train = train::check(raw_train, &dataset)?;
+    let mut train = train::check(raw_train, &dataset, &activation, &network)?;
     train.quantize = train::quantize(raw_train, &activation, &network, &encryption)?;
     let empty = Default::default();
     let output = output(section(&raw.output, &empty));

@@ -102,7 +102,7 @@ fn layer(index: usize, raw: &Spanned<RawLayer>) -> Result<Placed, Problem> {
     let Some(kind) = &raw.kind else {
         return Err(fields.missing(
             "type",
-            "write type = \"conv\", \"activation\", \"avg-pool\", \"batch-norm\" or \"dense\"",
+            "write type = \"conv\", \"activation\", \"avg-pool\", \"global-avg-pool\", \"batch-norm\" or \"dense\"",
         ));
     };
     let layer = match kind.get_ref().as_str() {
@@ -130,6 +130,10 @@ fn layer(index: usize, raw: &Spanned<RawLayer>) -> Result<Placed, Problem> {
                 .at(kind.span(), "a maximum is no polynomial")
                 .help("use type = \"avg-pool\": it folds into the layer after it"));
         }
+        "global-avg-pool" => {
+            fields.only("global-avg-pool", &[])?;
+            LayerSpec::GlobalAvgPool
+        }
         "dense" => {
             fields.only("dense", &["units"])?;
             LayerSpec::Dense {
@@ -145,7 +149,14 @@ fn layer(index: usize, raw: &Spanned<RawLayer>) -> Result<Placed, Problem> {
             LayerSpec::BatchNorm
         }
         _ => {
-            let kinds = vec!["conv", "activation", "avg-pool", "batch-norm", "dense"];
+            let kinds = vec![
+                "conv",
+                "activation",
+                "avg-pool",
+                "global-avg-pool",
+                "batch-norm",
+                "dense",
+            ];
             return Err(unknown(kind, &format!("{}.type", fields.path), kinds));
         }
     };

@@ -5,6 +5,43 @@ use crate::*;
 use polyapprox::{Function, Method};
 use proptest::prelude::*;
 
+/// Every key that networks on colour photographs brought with them.
+const COLOUR: &str = r#"
+name = "colour"
+[dataset]
+name = "cifar10"
+standardize = "per-image"
+zca = 5
+local_contrast = true
+soft_clamp = 3
+[activation]
+form = "hermite-normalized"
+method = "hermite"
+[network]
+layers = [
+    { type = "conv", channels = 8, kernel = 3, padding = 1 },
+    { type = "activation" },
+    { type = "conv", channels = 8, kernel = 4, stride = 2, padding = 1 },
+    { type = "activation" },
+    { type = "global-avg-pool" },
+]
+[train]
+optimizer = "muon"
+peak_penalty = 5e-4
+energy_penalty = 0.1
+whiten = true
+clamp = 10
+freeze_statistics = 0.3
+blend = 0.25
+start_from_original = true
+distill = 0.7
+[train.augment]
+crop = 2
+border = "reflect"
+flip = "alternating"
+cutout = 0
+"#;
+
 fn round_trip(experiment: &Experiment) {
     let text = experiment.to_toml();
     let again =
@@ -170,7 +207,7 @@ fn every_key() {
             experiment.train.augment.elastic,
             experiment.train.augment.flip
         ),
-        (1.0, 2.5, false)
+        (1.0, 2.5, Flip::Off)
     );
     assert_eq!(
         (
@@ -266,7 +303,10 @@ fn augmentation_fits_the_data_set() {
         .augment
     };
     assert_eq!(augment("mnist", "").rotation, 11.0);
-    assert!(augment("cifar10", "").flip && !augment("digits", "").flip);
+    assert_eq!(
+        (augment("cifar10", "").flip, augment("digits", "").flip),
+        (Flip::Random, Flip::Off)
+    );
     assert_eq!(
         augment("cifar10", "train.augment = true"),
         augment("cifar10", "")
@@ -279,6 +319,89 @@ fn augmentation_fits_the_data_set() {
         (11.0, 0.0),
         "the other keys keep their defaults"
     );
+}
+
+#[test]
+fn the_vocabulary_of_a_colour_network_comes_back() {
+    let experiment = parse(COLOUR, &[]).unwrap();
+    round_trip(&experiment);
+    let dataset = experiment.dataset;
+    assert_eq!(
+        (
+            dataset.standardize,
+            dataset.zca,
+            dataset.local_contrast,
+            dataset.soft_clamp
+        ),
+        (Standardize::PerImage, Some(5), true, Some(3.0))
+    );
+    assert_eq!(
+        experiment.activation.form,
+        ActivationForm::HermiteNormalized
+    );
+    let last = &experiment.network.shapes[experiment.network.shapes.len() - 2];
+    assert_eq!((last.channels, last.height, last.width), (8, 1, 1));
+    let train = &experiment.train;
+    assert_eq!(
+        (train.optimizer, train.schedule, train.whiten),
+        (Optimizer::Muon, Schedule::Linear, true)
+    );
+    assert_eq!(
+        (
+            train.learning_rate,
+            train.momentum,
+            train.clip_norm,
+            train.weight_decay
+        ),
+        (0.12, 0.6, 1.0, 0.0),
+        "the defaults of the optimiser"
+    );
+    let muon = train.muon.unwrap();
+    assert_eq!((muon.sgd_learning_rate, muon.sgd_momentum), (0.02, 0.85));
+    assert_eq!(
+        (train.clamp, train.freeze_statistics, train.blend),
+        (Some(10.0), 0.3, 0.25)
+    );
+    let distill = train.distill.unwrap();
+    assert_eq!((distill.weight, distill.temperature), (0.7, 2.0));
+    assert!(train.start_from_original && train.needs_original());
+    assert!(!train.of_original().needs_original());
+    let peak = train.peak_penalty.unwrap();
+    assert_eq!((peak.weight, peak.limit), (5e-4, 6.0));
+    let energy = train.energy_penalty.unwrap();
+    assert_eq!((energy.weight, energy.limit), (0.1, 1.5));
+    assert_eq!(
+        (train.augment.flip, train.augment.border),
+        (Flip::Alternating, Border::Reflect)
+    );
+}
+
+#[test]
+fn what_is_new_leaves_the_keys_of_older_specs_alone() {
+    let experiment = accepted("");
+    let text = canonical_json(&experiment).unwrap();
+    for key in [
+        "standardize",
+        "zca",
+        "local_contrast",
+        "soft_clamp",
+        "form",
+        "muon",
+        "schedule",
+        "peak_penalty",
+        "energy_penalty",
+        "whiten",
+        "clamp",
+        "freeze_statistics",
+        "blend",
+        "start_from_original",
+        "distill",
+        "border",
+        "views",
+    ] {
+        assert!(!text.contains(&format!("\"{key}\"")), "{key} in {text}");
+    }
+    assert!(text.contains("\"flip\":false"));
 }
 
 #[test]

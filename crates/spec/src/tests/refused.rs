@@ -472,3 +472,99 @@ fn lookups() {
         ],
     );
 }
+
+#[test]
+fn colour() {
+    let conv = "{ type = \"conv\", channels = 8, kernel = 3 }, { type = \"activation\" }";
+    let bare = format!(
+        "[activation]\nform = \"hermite-normalized\"\n[network]\nbatch_norm = false\nlayers = [{conv}]\n"
+    );
+    gallery(
+        "colour",
+        &[
+            (
+                "unknown form",
+                "[activation]\nform = \"hermite-normalised\"\n",
+                &[],
+            ),
+            (
+                "normalised form of degree 4",
+                "[activation]\nform = \"hermite-normalized\"\ndegree = 4\n",
+                &[],
+            ),
+            (
+                "normalised form per layer",
+                "[activation]\nform = \"hermite-normalized\"\ntrainable = \"layer\"\n",
+                &[],
+            ),
+            ("normalised form without batch norm", &bare, &[]),
+            (
+                "normalised form of an exact activation",
+                "[activation]\nform = \"hermite-normalized\"\nexact = true\n[encryption]\nbackend = \"tfhe\"\n",
+                &[],
+            ),
+            (
+                "standardised pixels in look-ups",
+                "name = \"a\"\n[dataset]\nname = \"mnist\"\nstandardize = \"per-image\"\n[encryption]\nbackend = \"tfhe\"\n",
+                &[],
+            ),
+            (
+                "even whitening patch",
+                "name = \"a\"\n[dataset]\nname = \"mnist\"\nstandardize = \"per-image\"\nzca = 4\n",
+                &[],
+            ),
+            (
+                "whitening of images of any scale",
+                "name = \"a\"\n[dataset]\nname = \"mnist\"\nzca = 5\n",
+                &[],
+            ),
+            (
+                "Muon's key without Muon",
+                "[train]\noptimizer = \"sgd\"\nsgd_momentum = 0.8\n",
+                &[],
+            ),
+            (
+                "Muon without filters",
+                "[network]\nlayers = [{ type = \"dense\", units = 8 }, { type = \"activation\" }]\n[train]\noptimizer = \"muon\"\n",
+                &[],
+            ),
+            (
+                "whitening without filters",
+                "[network]\nlayers = [{ type = \"dense\", units = 8 }, { type = \"activation\" }]\n[train]\nwhiten = true\n",
+                &[],
+            ),
+            (
+                "temperature without distillation",
+                "[train]\ndistill_temperature = 4\n",
+                &[],
+            ),
+            (
+                "distillation into an exact activation",
+                "[activation]\nexact = true\n[train]\ndistill = 0.5\n[encryption]\nbackend = \"tfhe\"\n",
+                &[],
+            ),
+            ("limit without a penalty", "[train]\npeak_limit = 6\n", &[]),
+            (
+                "flip that is no choice",
+                "[train.augment]\nflip = \"alternate\"\n",
+                &[],
+            ),
+            ("number for a flip", "[train.augment]\nflip = 0.5\n", &[]),
+            (
+                "border of a resampled image",
+                "[train.augment]\nborder = \"reflect\"\n",
+                &[],
+            ),
+            (
+                "pool after dense",
+                "[network]\nlayers = [{ type = \"dense\", units = 8 }, { type = \"global-avg-pool\" }]\n",
+                &[],
+            ),
+            (
+                "size of a global pool",
+                "[network]\nlayers = [{ type = \"global-avg-pool\", size = 2 }]\n",
+                &[],
+            ),
+        ],
+    );
+}

@@ -15,5 +15,5 @@ pub(crate) use conv::conv;
 pub(crate) use norm::{Moments, batch_norm, fixed_norm};
 pub(crate) use polynomial::{function, polynomial};
 pub(crate) use pool::{avg_pool, max_pool};
-pub(crate) use range::range_penalty;
+pub(crate) use range::{energy_penalty, peak_penalty, range_penalty};
 pub(crate) use windows::Windows;

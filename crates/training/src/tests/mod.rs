@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod vocabulary;
+
 use super::*;
 use crate::logits;
 use cryptodl_data::{Dataset, Images};
@@ -69,6 +71,7 @@ fn run(experiment: &Experiment, folder: &std::path::Path) -> Result<TrainOutcome
         experiment,
         &dataset(),
         Activations::Polynomial(&square()),
+        None,
         folder,
         &AtomicBool::new(false),
     )
@@ -151,6 +154,7 @@ fn the_original_function_trains_too_and_keeps_its_own_checkpoint() {
         &experiment,
         &dataset(),
         Activations::Original,
+        None,
         folder.path(),
         &AtomicBool::new(false),
     )
@@ -182,20 +186,15 @@ fn equal_seeds_give_equal_bits_and_others_do_not() {
     );
 }
 
-#[test]
-fn a_resumed_run_ends_with_the_same_bits() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut experiment = reference::experiment(5);
-    experiment.train.augment.rotation = 5.0;
-    let unbroken = run(&experiment, &folder.path().join("unbroken")).unwrap();
-    // Stopped as soon as a new checkpoint is there, again and again: wherever in an epoch the flag is seen, the next call goes on.
-    let broken = folder.path().join("broken");
+/// A training that is stopped as soon as a new checkpoint is there, again and again: wherever in an epoch the flag is seen, the next call
+/// goes on.
+fn interrupted(experiment: &Experiment, folder: &std::path::Path) -> TrainOutcome {
     let mut parts = 0;
     let resumed = loop {
         let stop = AtomicBool::new(false);
         let result = std::thread::scope(|scope| {
             scope.spawn(|| {
-                let checkpoint = broken.join("polynomial.checkpoint");
+                let checkpoint = folder.join("polynomial.checkpoint");
                 let before = std::fs::metadata(&checkpoint)
                     .and_then(|data| data.modified())
                     .ok();
@@ -211,10 +210,11 @@ fn a_resumed_run_ends_with_the_same_bits() {
                 stop.store(true, Ordering::Relaxed);
             });
             train(
-                &experiment,
+                experiment,
                 &dataset(),
                 Activations::Polynomial(&square()),
-                &broken,
+                None,
+                folder,
                 &stop,
             )
         });
@@ -226,6 +226,17 @@ fn a_resumed_run_ends_with_the_same_bits() {
     };
     assert!(parts > 1, "it was never interrupted");
     assert!(resumed.resumed_from.is_some());
+    resumed
+}
+
+#[test]
+fn a_resumed_run_ends_with_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut experiment = reference::experiment(5);
+    experiment.train.augment.rotation = 5.0;
+    let unbroken = run(&experiment, &folder.path().join("unbroken")).unwrap();
+    let broken = folder.path().join("broken");
+    let resumed = interrupted(&experiment, &broken);
     assert_eq!(resumed.network, unbroken.network);
     assert_eq!(numbers(&resumed), numbers(&unbroken));
     // A finished training is not repeated.
@@ -243,6 +254,7 @@ fn a_stop_before_the_first_checkpoint_says_that_nothing_was_saved() {
         &experiment,
         &dataset(),
         Activations::Polynomial(&square()),
+        None,
         folder.path(),
         &stop,
     )
@@ -312,6 +324,7 @@ fn no_images_and_wrong_labels_are_refused() {
         &experiment,
         &data,
         Activations::Original,
+        None,
         folder.path(),
         &AtomicBool::new(false),
     )
@@ -339,6 +352,7 @@ fn high_degrees_train_without_diverging() {
             &experiment,
             &dataset(),
             Activations::Polynomial(&start),
+            None,
             &folder,
             &AtomicBool::new(false),
         )
