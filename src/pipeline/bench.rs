@@ -10,7 +10,7 @@ use super::PipelineError;
 use super::memory::{forget_peak, peak_rss_bytes};
 use super::random_circuit::random_circuit;
 use crate::backends::{self, Job, Outcome, Work};
-use crate::circuit::{self, CostTable, Forecast, Plan};
+use crate::circuit::{self, CostTable, NoiseEstimate, Plan};
 use crate::data::Images;
 use crate::spec::Experiment;
 
@@ -37,7 +37,7 @@ pub struct Bench {
     /// Their root mean square.
     pub rms_error: f64,
     /// What was to be expected of exactly these images.
-    pub expected: Forecast,
+    pub expected: NoiseEstimate,
     /// Largest resident set of the process, where the system tells.
     pub peak_rss_bytes: Option<u64>,
 }
@@ -104,7 +104,7 @@ pub fn bench(
     let squares: f64 = errors.iter().map(|error| error * error).sum();
     let rms_error = (squares / errors.len().max(1) as f64).sqrt();
     // Of these images, not of others: what squares of squares make of noise differs from image to image by orders of magnitude.
-    let expected = circuit::forecast(&circuit, &plan, &some)?;
+    let expected = circuit::estimate_noise(&circuit, &plan, &some)?;
     let expected = expected.ok_or(PipelineError::NothingEncrypted)?;
     let bound = expected.error_bound;
     let credible = CREDIBLE * (-expected.precision_bits).exp2();

@@ -12,8 +12,8 @@ use crate::model::{PreActivation, TrainedNetwork};
 use crate::results::Evaluation;
 use crate::spec::{BackendName, Experiment};
 
-/// Training images whose noise is foretold one by one.
-const FORECAST_IMAGES: usize = 2_000;
+/// Training images whose noise is estimated one by one.
+const NOISE_IMAGES: usize = 2_000;
 const PLAN_FILE: &str = "plan.json";
 const CIRCUIT_FILE: &str = "circuit.bin";
 const LOOKUP_FILE: &str = "lookups.json";
@@ -45,8 +45,8 @@ impl Compiled {
             BackendName::Ckks | BackendName::Clear => {
                 let (circuit, mut plan) =
                     circuit::compile_with(network, ranges, encryption, &costs())?;
-                let some = dataset.train.first(FORECAST_IMAGES);
-                plan.forecast = circuit::forecast(&circuit, &plan, &some)?;
+                let some = dataset.train.first(NOISE_IMAGES);
+                plan.noise_estimate = circuit::estimate_noise(&circuit, &plan, &some)?;
                 Ok(Self::Polynomials {
                     circuit,
                     plan: Box::new(plan),

@@ -2,7 +2,7 @@
 
 use super::PipelineError;
 use crate::circuit::{
-    ASSUMED_LOGITS, Circuit, CostTable, Plan, assumed_polynomial, compile_with, forecast,
+    ASSUMED_LOGITS, Circuit, CostTable, Plan, assumed_polynomial, compile_with, estimate_noise,
     output_range,
 };
 use crate::data::Images;
@@ -19,7 +19,7 @@ const BATCH: usize = 16;
 /// just reach the ends of the spec's interval on `images`: without training, squares of squares would be huge or nothing.
 ///
 /// # Errors
-/// As [`compile_with`] and [`forecast`]; [`CircuitError::Approximation`](crate::circuit::CircuitError::Approximation) where the method
+/// As [`compile_with`] and [`estimate_noise`]; [`CircuitError::Approximation`](crate::circuit::CircuitError::Approximation) where the method
 /// finds no polynomial.
 pub fn random_circuit(
     experiment: &Experiment,
@@ -47,7 +47,7 @@ pub fn random_circuit(
     let mut ranges = pre_activations(&network, images, interval)?;
     ranges.push(output_range(&network, &logits(&network, images, BATCH)?));
     let (circuit, mut plan) = compile_with(&network, &ranges, &experiment.encryption, costs)?;
-    plan.forecast = forecast(&circuit, &plan, images)?;
+    plan.noise_estimate = estimate_noise(&circuit, &plan, images)?;
     Ok((circuit, plan))
 }
 

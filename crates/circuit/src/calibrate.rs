@@ -52,7 +52,7 @@ impl CostTable {
         }
         tracing::info!("measuring what the engine's inner loops cost on this machine, once");
         let start = Instant::now();
-        let measured = measure().and_then(|table| match table.doubt() {
+        let measured = measure().and_then(|table| match table.implausible() {
             // Whoever disturbed it may be gone.
             Some(_) => Ok(table.least(&measure()?)),
             None => Ok(table),
@@ -66,9 +66,9 @@ impl CostTable {
                 return Self::default();
             }
         };
-        if let Some(doubt) = table.doubt() {
+        if let Some(implausible) = table.implausible() {
             tracing::warn!(
-                "the costs measured on this machine are not credible: {doubt}; plans go by a reference machine's\n\
+                "the costs measured on this machine are not credible: {implausible}; plans go by a reference machine's\n\
                  hint: nothing else should be running while they are measured; the next run measures again"
             );
             return Self::default();
@@ -94,7 +94,7 @@ impl CostTable {
     pub fn kept(folder: &Path) -> Option<Self> {
         let bytes = std::fs::read(path(folder)).ok()?;
         let cached = serde_json::from_slice::<Cached>(&bytes).ok()?;
-        let right = cached.key == machine_key() && cached.table.doubt().is_none();
+        let right = cached.key == machine_key() && cached.table.implausible().is_none();
         right.then_some(cached.table)
     }
 
@@ -109,7 +109,7 @@ impl CostTable {
     }
 
     /// What speaks against the table: a cost that is no positive number, or far from the fixed table's.
-    fn doubt(&self) -> Option<String> {
+    fn implausible(&self) -> Option<String> {
         let reach = reach();
         let fixed = Self::default().values();
         let pairs = Self::NAMES.iter().zip(self.values().into_iter().zip(fixed));
@@ -475,9 +475,12 @@ mod tests {
     fn a_disturbed_measurement_is_made_again_and_then_refused() {
         let folder = tempfile::tempdir().unwrap();
         let far = off_by(1.1 * REACH.1);
-        assert!(far.doubt().is_some_and(|doubt| doubt.contains("dense_mac")));
-        assert!(off_by(f64::NAN).doubt().is_some() && off_by(0.0).doubt().is_some());
-        assert_eq!(off_by(1.0).doubt(), None);
+        assert!(
+            far.implausible()
+                .is_some_and(|implausible| implausible.contains("dense_mac"))
+        );
+        assert!(off_by(f64::NAN).implausible().is_some() && off_by(0.0).implausible().is_some());
+        assert_eq!(off_by(1.0).implausible(), None);
         let refused = CostTable::calibrated_by(folder.path(), &|| Ok(far));
         assert_eq!(refused, CostTable::default());
         assert_eq!(CostTable::kept(folder.path()), None);

@@ -2,9 +2,9 @@
 
 use super::error::CircuitError;
 use super::planning::{Demand, Facts, Planner, input_bound, walk};
-use super::program::Op;
+use super::program::{Op, Operation};
 use super::schedule::Schedule;
-use super::types::Circuit;
+use super::types::{Circuit, CircuitLayer};
 use ckks::{Parameters, ParametersLiteral, Ring};
 
 /// Sizes of primes in bits: the transforms are right below 2^50.
@@ -14,7 +14,7 @@ const PRIME_BITS: (u32, u32) = (20, 50);
 pub(super) struct Design<'a> {
     pub circuit: &'a Circuit,
     pub facts: &'a Facts,
-    pub schedule: Schedule,
+    pub schedule: &'a Schedule,
     pub ring: Ring,
     /// log2 of the scale of fresh encryptions.
     pub input_bits: f64,
@@ -133,19 +133,22 @@ fn settle(
 /// Where a square's components stay open, the linear layer after it comes before the prime: scale s becomes 2 s and three bits or more.
 fn smallest_scale_bits(design: &Design<'_>, smallest_prime: u32) -> f64 {
     let smallest_prime = f64::from(smallest_prime);
-    let of = |op: Op<'_>| match op {
-        Op::Linear(_) | Op::TensorSquare => 0.0,
-        Op::RelinearizeRescale => smallest_prime - 3.0,
+    let layers = &design.circuit.layers;
+    let of = |operation: &Operation<'_>| match operation.op {
+        Op::Linear(_) | Op::TensorSquare | Op::Relinearize => 0.0,
+        // The linear layer that comes next is still ahead, or behind.
+        Op::Rescale | Op::RelinearizeRescale => match layers.get(operation.layer) {
+            Some(CircuitLayer::Linear(_)) => smallest_prime - 6.0,
+            _ => smallest_prime - 3.0,
+        },
         Op::Polynomial(polynomial) => match polynomial.degree() {
             2 => smallest_prime - 6.0,
             3 => smallest_prime - 3.0,
             _ => smallest_prime + 2.0,
         },
     };
-    let operations = design.schedule.operations(design.circuit).into_iter();
-    operations
-        .map(|operation| of(operation.op))
-        .fold(0.0, f64::max)
+    let operations = design.schedule.operations(design.circuit);
+    operations.iter().map(of).fold(0.0, f64::max)
 }
 
 /// The special prime's size (none where nothing is relinearised) and the bits of the whole modulus. It must not be smaller than any digit of the key;

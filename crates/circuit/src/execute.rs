@@ -51,6 +51,8 @@ pub(super) fn apply<M: Machine>(
             }
         }
         Op::TensorSquare => machine.tensor_square(&input),
+        Op::Relinearize => machine.relinearize(input),
+        Op::Rescale => machine.rescale(input),
         Op::RelinearizeRescale => machine.relinearize_rescale(input),
         Op::Polynomial(polynomial) => evaluate_polynomial(machine, &input, polynomial),
     }

@@ -6,12 +6,12 @@ use super::alternative::Alternative;
 use super::choose::Design;
 use super::cost::{CostModel, CostTable};
 use super::error::CircuitError;
-use super::planning::{Facts, Outline, Planner, input_bound, root_mean_square, walk};
+use super::per_image_noise::NoiseEstimate;
+use super::planning::{Facts, Planner, SimulatedFeatures, input_bound, root_mean_square, walk};
 use super::schedule::Schedule;
 use super::search::search;
 use super::streaming::{Execution, Order, peak_bytes};
 use super::types::{Circuit, CircuitLayer};
-use super::witness::Forecast;
 use ckks::{Parameters, ParametersLiteral};
 use cryptodl_spec::EncryptionSpec;
 
@@ -69,9 +69,9 @@ pub struct Plan {
     /// By which costs that is predicted.
     #[serde(default)]
     pub costs: CostTable,
-    /// What images of the training data say of the noise, where there were any.
-    #[serde(default)]
-    pub forecast: Option<Forecast>,
+    /// The noise that images of the training data show, where there were any.
+    #[serde(default, rename = "forecast")]
+    pub noise_estimate: Option<NoiseEstimate>,
     /// The other ways to run the circuit, the best of each kind, and why they were not chosen.
     pub alternatives: Vec<Alternative>,
 }
@@ -89,6 +89,9 @@ pub struct LayerPlan {
     pub ciphertexts: usize,
     /// Polynomials of each ciphertext.
     pub components: usize,
+    /// Ciphertexts that are relinearised in the layer.
+    #[serde(default)]
+    pub key_switches: u64,
     /// Level: primes left, minus one.
     pub level: usize,
     /// log2 of the scale.
@@ -147,13 +150,14 @@ pub(super) fn describe(
     let (level, limbs) = (parameters.max_level(), parameters.max_level() + 1);
     let input = planner.input(inputs, level, input_scale, input_bound(circuit));
     let mut layers: Vec<LayerPlan> = Vec::with_capacity(circuit.layers.len());
-    let mut record = |layer: &CircuitLayer, value: &Outline| {
+    let mut record = |layer: &CircuitLayer, value: &SimulatedFeatures| {
         layers.push(LayerPlan {
             name: layer.name().to_owned(),
             kind: layer.kind().to_owned(),
             macs: layer.macs(),
             ciphertexts: value.features,
             components: value.components,
+            key_switches: planner.key_switches(),
             level: value.level,
             scale_bits: value.scale.log2(),
             bound_bits: value.bound.log2(),
@@ -173,7 +177,7 @@ pub(super) fn describe(
     let peak = peak_bytes(&cost, &order, limbs, upload_bytes)?;
     Ok(Plan {
         parameters: parameters.literal().clone(),
-        schedule: design.schedule,
+        schedule: design.schedule.clone(),
         security_bits: parameters.security_bits(),
         log_q: parameters.log_q(),
         log_qp: parameters.log_qp(),
@@ -197,7 +201,7 @@ pub(super) fn describe(
         serial_seconds: serial * 1e-9,
         costs: *costs,
         layers,
-        forecast: None,
+        noise_estimate: None,
         alternatives: Vec::new(),
     })
 }
@@ -259,6 +263,11 @@ impl Plan {
         self.input_bytes as f64 / self.slots.max(1) as f64
     }
 
+    /// Ciphertexts that are relinearised in one batch.
+    pub fn key_switches(&self) -> u64 {
+        self.layers.iter().map(|layer| layer.key_switches).sum()
+    }
+
     /// The smallest predicted precision of any layer, bits after the binary point.
     pub fn min_precision_bits(&self) -> f64 {
         let bits = self.layers.iter().map(|layer| layer.precision_bits);
@@ -272,22 +281,22 @@ impl Plan {
             .map_or(f64::NEG_INFINITY, |layer| layer.precision_bits)
     }
 
-    /// The largest error of a logit to expect in any slot, against the same circuit without noise: by the [`Forecast`], or, where there is
+    /// The largest error of a logit to expect in any slot, against the same circuit without noise: by the [`NoiseEstimate`], or, where there is
     /// none, for values up to the planned bounds.
     pub fn logit_error_bound(&self) -> f64 {
         let planned = self
             .layers
             .last()
             .map_or(f64::INFINITY, |layer| (-layer.error_bound_bits).exp2());
-        self.forecast
-            .map_or(planned, |forecast| forecast.error_bound.min(planned))
+        self.noise_estimate
+            .map_or(planned, |estimate| estimate.error_bound.min(planned))
     }
 
-    /// Precision of the logits as they will be measured: by the [`Forecast`], or as planned.
+    /// Precision of the logits as they will be measured: by the [`NoiseEstimate`], or as planned.
     pub fn expected_precision_bits(&self) -> f64 {
-        self.forecast
-            .map_or(self.logit_precision_bits(), |forecast| {
-                forecast.precision_bits
+        self.noise_estimate
+            .map_or(self.logit_precision_bits(), |estimate| {
+                estimate.precision_bits
             })
     }
 }

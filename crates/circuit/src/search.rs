@@ -15,8 +15,8 @@ use super::error::CircuitError;
 use super::memory;
 use super::plan::{Plan, describe};
 use super::planning::Facts;
-use super::schedule::Schedule;
-use super::select::{COMFORT, Failure, Kind, TIE, better, choose};
+use super::schedule::{Placement, Schedule, Stretch};
+use super::select::{Failure, Kind, PRECISION_MARGIN_BITS, TIE, better, choose};
 use super::streaming::{Execution, Order, peak_bytes};
 use super::types::Circuit;
 use ckks::{Parameters, Ring, max_log_qp};
@@ -47,38 +47,22 @@ pub(super) fn search(
     encryption: &EncryptionSpec,
     costs: &CostTable,
 ) -> Result<Plan, CircuitError> {
-    let demands = Demands {
-        precision: encryption
-            .precision_bits
-            .unwrap_or(EncryptionSpec::DEFAULT_PRECISION_BITS),
-        // The simulator holds no ciphertexts.
-        memory: match encryption.backend {
-            BackendName::Clear => u64::MAX,
-            BackendName::Ckks | BackendName::Tfhe => memory::limit(encryption.memory_gib),
-        },
-        security_bits: encryption.security_bits,
-    };
     let rings = [Ring::Standard, Ring::ConjugateInvariant];
-    let mut finder = Finder {
-        circuit,
-        costs,
-        demands,
-        facts: Facts::default(),
-        scales: encryption.scale_bits,
-        cache: ParameterCache::default(),
-        orders: RefCell::default(),
-    };
-    let mut kinds = Vec::new();
+    let mut finder = Finder::new(circuit, encryption, costs);
+    let mut kinds: Vec<Kind> = Vec::new();
     for ring in rings
         .into_iter()
         .filter(|ring| encryption.ring.is_none_or(|only| only == *ring))
     {
         for relinearization in relinearizations(circuit, encryption.relinearization) {
-            kinds.push(Kind {
+            let kind = Kind {
                 ring,
                 relinearization,
-                outcome: finder.best_of(ring, Schedule::new(relinearization))?,
-            });
+                outcome: finder.best_of_kind(ring, relinearization)?,
+            };
+            if !kinds.iter().any(|known| kind.repeats(known, circuit)) {
+                kinds.push(kind);
+            }
         }
     }
     let mut plan = choose(kinds, circuit)?;
@@ -90,19 +74,20 @@ pub(super) fn search(
 
 /// The schedules to try: the one asked for, or all that differ on this circuit. One square is lazy without a key as it is.
 fn relinearizations(circuit: &Circuit, asked: Option<Relinearization>) -> Vec<Relinearization> {
-    use Relinearization::{Eager, Lazy, Never};
+    use Relinearization::{Eager, Lazy, Never, PerSquare};
     if let Some(asked) = asked {
         return vec![asked];
     }
     let mut distinct: Vec<Relinearization> = Vec::new();
+    let outline = |choice| Schedule::new(choice).outline(circuit);
     for choice in [Eager, Never, Lazy] {
-        let choice_of = |choice| Schedule::new(choice).outline(circuit);
-        if !distinct
-            .iter()
-            .any(|known| choice_of(*known) == choice_of(choice))
-        {
+        let known = |other: &Relinearization| outline(*other) == outline(choice);
+        if !distinct.iter().any(known) {
             distinct.push(choice);
         }
+    }
+    if !Stretch::all(circuit).is_empty() {
+        distinct.push(PerSquare);
     }
     distinct
 }
@@ -119,12 +104,140 @@ struct Finder<'a> {
     orders: RefCell<HashMap<(Schedule, Execution), Rc<Order<'a>>>>,
 }
 
+impl Kind {
+    /// Whether the search over the squares ended in the schedule of another kind.
+    fn repeats(&self, other: &Self, circuit: &Circuit) -> bool {
+        self.ring == other.ring
+            && self.outcome.as_ref().is_ok_and(|plan| {
+                let uniform = Schedule::new(other.relinearization);
+                plan.schedule.outline(circuit) == uniform.outline(circuit)
+            })
+    }
+}
+
+/// The best plan of one ring and one schedule.
+///
+/// # Errors
+/// As [`search`].
+#[cfg(test)]
+pub(super) fn search_schedule(
+    circuit: &Circuit,
+    encryption: &EncryptionSpec,
+    ring: Ring,
+    schedule: &Schedule,
+) -> Result<Plan, CircuitError> {
+    let costs = CostTable::default();
+    let found = Finder::new(circuit, encryption, &costs).best_of(ring, schedule)?;
+    let kind = Kind {
+        ring,
+        relinearization: schedule.relinearization,
+        outcome: found,
+    };
+    choose(vec![kind], circuit)
+}
+
+impl<'a> Finder<'a> {
+    fn new(circuit: &'a Circuit, encryption: &EncryptionSpec, costs: &'a CostTable) -> Self {
+        Self {
+            circuit,
+            costs,
+            demands: Demands {
+                precision: encryption
+                    .precision_bits
+                    .unwrap_or(EncryptionSpec::DEFAULT_PRECISION_BITS),
+                // The simulator holds no ciphertexts.
+                memory: match encryption.backend {
+                    BackendName::Clear => u64::MAX,
+                    BackendName::Ckks | BackendName::Tfhe => memory::limit(encryption.memory_gib),
+                },
+                security_bits: encryption.security_bits,
+            },
+            facts: Facts::default(),
+            scales: encryption.scale_bits,
+            cache: ParameterCache::default(),
+            orders: RefCell::default(),
+        }
+    }
+}
+
 impl Finder<'_> {
+    /// The best plan of one ring and one way to relinearise.
+    fn best_of_kind(
+        &mut self,
+        ring: Ring,
+        relinearization: Relinearization,
+    ) -> Result<Result<Plan, Failure>, CircuitError> {
+        if relinearization != Relinearization::PerSquare {
+            return self.best_of(ring, &Schedule::new(relinearization));
+        }
+        let mut best: Option<Result<Plan, Failure>> = None;
+        for start in self.starts() {
+            let found = self.best_of(ring, &Schedule::per_square(start))?;
+            let found = match found {
+                Ok(plan) => Ok(self.refine(plan)?),
+                failure => failure,
+            };
+            best = Some(match best {
+                None => found,
+                Some(best) => better(best, found, self.demands.precision),
+            });
+        }
+        Ok(best.unwrap_or_else(|| Err(nothing_fits(self.demands.security_bits, f64::INFINITY))))
+    }
+
+    /// What the search over the squares begins with: every product relinearised where it has the fewest ciphertexts before the next
+    /// weights, its prime dropped at once or as late as can be.
+    fn starts(&self) -> Vec<Vec<Placement>> {
+        let stretches = Stretch::all(self.circuit);
+        let pooled = |rescale_late: bool| {
+            let of = |stretch: &Stretch| Placement {
+                after: stretch.pools,
+                rescale_late,
+            };
+            stretches.iter().map(of).collect()
+        };
+        vec![pooled(false), pooled(true)]
+    }
+
+    /// Square by square, the placement that makes the whole plan fastest, until none does.
+    fn refine(&mut self, mut plan: Plan) -> Result<Plan, CircuitError> {
+        const SWEEPS: usize = 2;
+        let ring = plan.parameters.ring;
+        let stretches = Stretch::all(self.circuit);
+        for _ in 0..SWEEPS {
+            let mut settled = true;
+            for (square, stretch) in stretches.iter().enumerate() {
+                for placement in stretch.placements() {
+                    let mut schedule = plan.schedule.clone();
+                    schedule.squares[square] = placement;
+                    if schedule.outline(self.circuit) == plan.schedule.outline(self.circuit) {
+                        continue;
+                    }
+                    let offset = plan.scale_bits - plan.input_scale.log2();
+                    let found = self.candidate(ring, &schedule, plan.scale_bits, offset)?;
+                    let faster = |found: &Plan| {
+                        found.seconds_per_image() * (1.0 + TIE / 10.0) < plan.seconds_per_image()
+                    };
+                    if let Ok(found) = found
+                        && faster(&found)
+                    {
+                        plan = found;
+                        settled = false;
+                    }
+                }
+            }
+            if settled {
+                break;
+            }
+        }
+        Ok(plan)
+    }
+
     /// The best plan of one ring and schedule.
     fn best_of(
         &mut self,
         ring: Ring,
-        schedule: Schedule,
+        schedule: &Schedule,
     ) -> Result<Result<Plan, Failure>, CircuitError> {
         if let Some(why) = schedule.obstacle(self.circuit) {
             return Ok(Err(Failure {
@@ -152,7 +265,7 @@ impl Finder<'_> {
     fn best_scale(
         &mut self,
         ring: Ring,
-        schedule: Schedule,
+        schedule: &Schedule,
         offset: f64,
     ) -> Result<Result<Plan, Failure>, CircuitError> {
         let (mut scale_bits, last) = match self.scales {
@@ -182,7 +295,8 @@ impl Finder<'_> {
                 (_, Err(failure)) => !matches!(failure.reason, Reason::Imprecise { .. }),
                 (Ok(best), Ok(candidate)) => {
                     candidate.seconds_per_image() > best.seconds_per_image() * (1.0 + TIE)
-                        || best.logit_precision_bits() >= self.demands.precision + COMFORT
+                        || best.logit_precision_bits()
+                            >= self.demands.precision + PRECISION_MARGIN_BITS
                 }
                 _ => false,
             };
@@ -198,7 +312,7 @@ impl Finder<'_> {
     fn candidate(
         &mut self,
         ring: Ring,
-        schedule: Schedule,
+        schedule: &Schedule,
         scale_bits: f64,
         offset: f64,
     ) -> Result<Result<Plan, Failure>, CircuitError> {
@@ -279,7 +393,7 @@ impl<'a> Finder<'a> {
         let cost = CostModel::new(parameters, self.costs);
         let limbs = parameters.max_level() + 1;
         for execution in Execution::ALL {
-            let order = self.order(plan.schedule, execution);
+            let order = self.order(&plan.schedule, execution);
             let peak = peak_bytes(&cost, &order, limbs, plan.input_bytes)?;
             if peak < plan.peak_memory_bytes {
                 (plan.execution, plan.peak_memory_bytes) = (execution, peak);
@@ -292,9 +406,9 @@ impl<'a> Finder<'a> {
     }
 
     /// The order of an execution: the same for all parameter sets.
-    fn order(&self, schedule: Schedule, execution: Execution) -> Rc<Order<'a>> {
+    fn order(&self, schedule: &Schedule, execution: Execution) -> Rc<Order<'a>> {
         let mut orders = self.orders.borrow_mut();
-        let known = orders.entry((schedule, execution));
+        let known = orders.entry((schedule.clone(), execution));
         let new = || Rc::new(Order::new(self.circuit, schedule, execution));
         Rc::clone(known.or_insert_with(new))
     }

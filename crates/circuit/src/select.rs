@@ -10,7 +10,7 @@ use cryptodl_spec::Relinearization;
 /// Predicted times closer than this share count as equal.
 pub(super) const TIE: f64 = 0.01;
 /// Bits of precision beyond those asked for that are taken where they cost nothing.
-pub(super) const COMFORT: f64 = 3.0;
+pub(super) const PRECISION_MARGIN_BITS: f64 = 3.0;
 
 /// The best plan of one kind, or why there is none.
 pub(super) struct Kind {
@@ -38,11 +38,11 @@ pub(super) fn choose(mut kinds: Vec<Kind>, circuit: &Circuit) -> Result<Plan, Ci
         .min_by_key(|(index, plan)| (server_bytes(plan), *index))
         .map(|(index, _)| index);
     let Some(best) = best else {
-        return Err(hopeless(kinds, circuit));
+        return Err(infeasible(kinds, circuit));
     };
     let mut plan = match kinds.swap_remove(best).outcome {
         Ok(plan) => plan,
-        Err(_) => return Err(hopeless(kinds, circuit)),
+        Err(_) => return Err(infeasible(kinds, circuit)),
     };
     let mut alternatives: Vec<Alternative> = kinds
         .into_iter()
@@ -82,7 +82,7 @@ fn server_bytes(plan: &Plan) -> u64 {
 }
 
 /// The error where nothing will do: the size of the modulus where that alone is the matter.
-fn hopeless(kinds: Vec<Kind>, circuit: &Circuit) -> CircuitError {
+fn infeasible(kinds: Vec<Kind>, circuit: &Circuit) -> CircuitError {
     let failures: Vec<(String, Reason)> = kinds
         .into_iter()
         .filter_map(|kind| {
@@ -131,7 +131,10 @@ pub(super) fn better(
             if a_time.max(b_time) > a_time.min(b_time) * (1.0 + TIE) {
                 return Ok(if b_time < a_time { b } else { a });
             }
-            let counts = |plan: &Plan| plan.logit_precision_bits().min(precision + COMFORT);
+            let counts = |plan: &Plan| {
+                plan.logit_precision_bits()
+                    .min(precision + PRECISION_MARGIN_BITS)
+            };
             let prefers_b = match b.peak_memory_bytes.cmp(&a.peak_memory_bytes) {
                 std::cmp::Ordering::Less => true,
                 std::cmp::Ordering::Equal => counts(&b) > counts(&a),

@@ -71,10 +71,7 @@ impl Plan {
                 "primes",
                 format!("{} bits, special {special}", primes.join(" + ")),
             ),
-            (
-                "relinearisation",
-                self.schedule.relinearization.as_str().to_owned(),
-            ),
+            ("relinearisation", self.schedule.to_string()),
             (
                 "scales",
                 format!(
@@ -124,6 +121,7 @@ impl Plan {
                 ),
             ),
             ("evaluation key", bytes(self.evaluation_key_bytes)),
+            ("key switches", format!("{} a batch", self.key_switches())),
             (
                 "memory",
                 format!("about {} at once", bytes(self.peak_memory_bytes)),

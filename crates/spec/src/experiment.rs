@@ -476,6 +476,9 @@ pub enum Relinearization {
     Lazy,
     /// Not at all: no evaluation key, no rescaling. Every square doubles the components, less one, and the client decrypts them.
     Never,
+    /// Where the planner finds it cheapest for each square: directly, after one of the linear layers that follow (a pool leaves fewer
+    /// ciphertexts), or right before the next activation; rescaled at once or as late as can be.
+    PerSquare,
 }
 
 /// What a run writes besides the tables.
@@ -540,10 +543,11 @@ impl Relinearization {
             Self::Eager => "eager",
             Self::Lazy => "lazy",
             Self::Never => "never",
+            Self::PerSquare => "per-square",
         }
     }
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Eager, Self::Lazy, Self::Never];
+    pub const ALL: [Self; 4] = [Self::Eager, Self::Lazy, Self::Never, Self::PerSquare];
 }
 
 impl Optimizer {

@@ -152,7 +152,7 @@ impl ServerPackage {
         Self {
             literal: plan.parameters.clone(),
             input_scale: plan.input_scale,
-            schedule: plan.schedule,
+            schedule: plan.schedule.clone(),
             execution: plan.execution,
             circuit: circuit.clone(),
         }
@@ -199,7 +199,7 @@ pub fn export(circuit: &Circuit, plan: &Plan, folder: &Path) -> Result<(), Encry
     let file = ServerFile {
         parameters: plan.parameters.clone(),
         input_scale: plan.input_scale,
-        schedule: plan.schedule,
+        schedule: plan.schedule.clone(),
         execution: plan.execution,
     };
     write_envelope(

@@ -98,7 +98,7 @@ impl Server {
         Executor::new(
             &self.evaluator,
             &package.circuit,
-            package.schedule,
+            &package.schedule,
             package.execution,
         )
     }

@@ -1,9 +1,9 @@
-//! The planner's machine: a value is its level, its scale, how large it can be and how much noise it carries. The same circuit code runs on
-//! it as on ciphertexts, so a plan cannot forget an operation.
+//! The planner: a circuit run on levels, scales, bounds and noise alone. The same interpreter runs it as runs ciphertexts, so a plan cannot
+//! forget an operation.
 
 mod facts;
-mod machine;
-mod outline;
+mod operations;
+mod simulated_features;
 mod walk;
 
 use std::cell::{Cell, RefCell};
@@ -13,10 +13,10 @@ use super::error::CircuitError;
 use ckks::{NoiseModel, Parameters, Ring};
 
 pub(super) use facts::{Facts, MapFacts};
-pub(super) use outline::{Noise, Outline, Tails, root_mean_square};
+pub(super) use simulated_features::{Noise, SimulatedFeatures, Tails, root_mean_square};
 pub(super) use walk::{input_bound, walk};
 
-/// Which primes the machine divides by.
+/// The primes that rescaling divides by.
 pub(super) enum Chain {
     /// Not chosen yet: the first rescaling seen at a level chooses the size that brings the scale back to `2^target_bits`.
     Open {
@@ -40,6 +40,7 @@ pub(super) struct Demand {
     pub bits: f64,
 }
 
+/// The operations of a circuit on [`SimulatedFeatures`].
 pub(super) struct Planner<'a> {
     chain: Chain,
     /// What is known of the circuit's linear maps.
@@ -49,12 +50,13 @@ pub(super) struct Planner<'a> {
     sizes: RefCell<Vec<Option<u32>>>,
     demands: RefCell<Vec<Demand>>,
     nanoseconds: Cell<f64>,
+    key_switches: Cell<u64>,
     /// Name of the layer being planned, for messages.
     layer: RefCell<String>,
 }
 
 impl<'a> Planner<'a> {
-    /// A machine that chooses primes for levels `1..=top`.
+    /// A planner that chooses primes for levels `1..=top`.
     pub fn open(
         facts: &'a Facts,
         target_bits: f64,
@@ -70,7 +72,7 @@ impl<'a> Planner<'a> {
         Self::new(chain, facts, None, top)
     }
 
-    /// A machine that checks a parameter set and counts noise and time on it.
+    /// A planner that checks a parameter set and counts noise and time on it.
     pub fn fixed(facts: &'a Facts, parameters: &Parameters, costs: &CostTable) -> Self {
         let noise = NoiseModel::new(parameters);
         let cost = CostModel::new(parameters, costs);
@@ -86,18 +88,25 @@ impl<'a> Planner<'a> {
             sizes: RefCell::new(vec![None; top + 1]),
             demands: RefCell::default(),
             nanoseconds: Cell::new(0.0),
+            key_switches: Cell::new(0),
             layer: RefCell::default(),
         }
     }
 
     /// A fresh encryption.
-    pub fn input(&self, features: usize, level: usize, scale: f64, bound: f64) -> Outline {
+    pub fn input(
+        &self,
+        features: usize,
+        level: usize,
+        scale: f64,
+        bound: f64,
+    ) -> SimulatedFeatures {
         let noise = self.model().map_or(Noise::default(), |model| {
             Noise::fresh(features, model.fresh())
         });
         let rounding = vec![0.0; noise.typical.len()];
         // Pixels are normalised to a standard deviation of about one.
-        Outline {
+        SimulatedFeatures {
             level,
             scale,
             features,
@@ -113,16 +122,22 @@ impl<'a> Planner<'a> {
     pub fn begin(&self, layer: &str) {
         layer.clone_into(&mut self.layer.borrow_mut());
         self.nanoseconds.set(0.0);
+        self.key_switches.set(0);
     }
 
     /// Counts that a value is read from memory or written there. Operations that run together leave what lies between them in the cache.
-    pub fn cross_memory(&self, value: &Outline) {
+    pub fn cross_memory(&self, value: &SimulatedFeatures) {
         self.spend(|cost| cost.stream(value.features, value.level + 1, value.components));
     }
 
     /// Seconds of one core since [`Self::begin`].
     pub fn seconds(&self) -> f64 {
         self.nanoseconds.get() * 1e-9
+    }
+
+    /// Ciphertexts relinearised since [`Self::begin`].
+    pub fn key_switches(&self) -> u64 {
+        self.key_switches.get()
     }
 
     /// Sizes chosen for levels above `bottom`, lowest level first, and what was demanded of the modulus.
@@ -133,7 +148,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The largest noise to expect in any slot of `value`, in units of its integers.
-    pub fn noise_bound(&self, value: &Outline) -> f64 {
+    pub fn noise_bound(&self, value: &SimulatedFeatures) -> f64 {
         match &self.chain {
             Chain::Open { .. } => 0.0,
             Chain::Fixed(set) => {
@@ -145,7 +160,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Notes (or checks) that `value` stays below half the modulus, as it must when it is rescaled or decrypted.
-    pub fn demand(&self, value: &Outline) -> Result<(), CircuitError> {
+    pub fn demand(&self, value: &SimulatedFeatures) -> Result<(), CircuitError> {
         let integer = value.scale * value.bound;
         // Noise larger than the values is a matter of precision, not of room.
         let largest = integer + self.noise_bound(value).min(integer);
@@ -202,6 +217,11 @@ impl<'a> Planner<'a> {
                 same.map_or(f64::from(size).exp2(), |(_, prime)| prime as f64)
             }
         }
+    }
+
+    fn switch_keys(&self, features: usize) {
+        let count = self.key_switches.get() + features as u64;
+        self.key_switches.set(count);
     }
 
     fn spend(&self, cost: impl Fn(&CostModel) -> f64) {

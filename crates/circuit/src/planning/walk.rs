@@ -1,6 +1,6 @@
 //! One circuit through the planner, on either of its runs.
 
-use super::{Outline, Planner};
+use super::{Planner, SimulatedFeatures};
 use crate::error::CircuitError;
 use crate::execute::{Observer, execute};
 use crate::program::{Op, Operation};
@@ -19,9 +19,9 @@ pub(crate) fn walk(
     planner: &Planner<'_>,
     circuit: &Circuit,
     operations: &[Operation<'_>],
-    input: Outline,
-    record: &mut dyn FnMut(&CircuitLayer, &Outline),
-) -> Result<Outline, CircuitError> {
+    input: SimulatedFeatures,
+    record: &mut dyn FnMut(&CircuitLayer, &SimulatedFeatures),
+) -> Result<SimulatedFeatures, CircuitError> {
     let mut recorder = Recorder {
         planner,
         circuit,
@@ -38,7 +38,7 @@ struct Recorder<'w, 'p, 'c> {
     planner: &'w Planner<'p>,
     circuit: &'c Circuit,
     operations: &'w [Operation<'c>],
-    record: &'w mut dyn FnMut(&CircuitLayer, &Outline),
+    record: &'w mut dyn FnMut(&CircuitLayer, &SimulatedFeatures),
 }
 
 impl<'c> Recorder<'_, '_, 'c> {
@@ -65,8 +65,8 @@ impl<'c> Recorder<'_, '_, 'c> {
     }
 }
 
-impl Observer<Outline> for Recorder<'_, '_, '_> {
-    fn before(&mut self, index: usize, value: &mut Outline) {
+impl Observer<SimulatedFeatures> for Recorder<'_, '_, '_> {
+    fn before(&mut self, index: usize, value: &mut SimulatedFeatures) {
         let Some(layer) = self.layer(index) else {
             return;
         };
@@ -84,7 +84,7 @@ impl Observer<Outline> for Recorder<'_, '_, '_> {
         }
     }
 
-    fn after(&mut self, index: usize, value: &mut Outline) {
+    fn after(&mut self, index: usize, value: &mut SimulatedFeatures) {
         let Some(layer) = self.layer(index) else {
             return;
         };

@@ -27,7 +27,7 @@ impl<'a> Executor<'a> {
     pub fn new(
         evaluator: &'a Evaluator,
         circuit: &'a Circuit,
-        schedule: Schedule,
+        schedule: &Schedule,
         execution: Execution,
     ) -> Self {
         Self {

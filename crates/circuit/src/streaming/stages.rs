@@ -91,7 +91,11 @@ impl Stage<'_> {
 }
 
 /// The stages of a circuit.
-pub fn stages(circuit: &Circuit, schedule: Schedule, execution: Execution) -> Vec<Stage<'_>> {
+pub fn stages<'c>(
+    circuit: &'c Circuit,
+    schedule: &Schedule,
+    execution: Execution,
+) -> Vec<Stage<'c>> {
     let mut layout = Layout {
         channels: circuit.input.channels,
         positions: circuit.input.height * circuit.input.width,

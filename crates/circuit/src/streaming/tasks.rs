@@ -39,7 +39,7 @@ pub struct Task {
 }
 
 impl<'a> Order<'a> {
-    pub fn new(circuit: &'a Circuit, schedule: Schedule, execution: Execution) -> Self {
+    pub fn new(circuit: &'a Circuit, schedule: &Schedule, execution: Execution) -> Self {
         let stages = stages(circuit, schedule, execution);
         let inputs = stages.first().map_or(
             Layout {

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use super::ciphertexts::{encrypted, in_ring, insecure};
 use super::planning::open;
+use crate::per_image_noise::estimate_noise_on;
 use crate::reference::{Builder, Numbers, ranges};
-use crate::witness::forecast_on;
-use crate::{Circuit, Plan, Relinearization, fold, plan, simulate};
+use crate::schedule::Stretch;
+use crate::search::search_schedule;
+use crate::{Circuit, Plan, Schedule, fold, plan, simulate};
 use ckks::Ring;
 use cryptodl_data::Images;
 use cryptodl_model::TrainedNetwork;
@@ -47,6 +49,17 @@ pub fn random_network(seed: u64) -> TrainedNetwork {
     network.dense(pick(&[2, 5, 10])).build()
 }
 
+/// A placement at random for every square.
+pub fn random_schedule(circuit: &Circuit, seed: u64) -> Schedule {
+    let mut numbers = Numbers::new(seed + 2_000_000);
+    let mut pick = |stretch: Stretch| {
+        let all = stretch.placements();
+        all[(numbers.next().abs() * all.len() as f64) as usize % all.len()]
+    };
+    let stretches = Stretch::all(circuit).into_iter();
+    Schedule::per_square(stretches.map(&mut pick).collect())
+}
+
 /// Training images, of which the ranges and the forecast are, and test images.
 struct Split {
     train: Images,
@@ -64,7 +77,7 @@ struct Measured {
 fn measure(circuit: &Circuit, plan: &Plan, split: &Split) -> Measured {
     let mut small = in_ring(circuit, plan, 10);
     let few = split.train.first(128);
-    small.forecast = forecast_on(&insecure(plan, 10), circuit, &small, &few).unwrap();
+    small.noise_estimate = estimate_noise_on(&insecure(plan, 10), circuit, &small, &few).unwrap();
     let wanted = simulate(circuit, plan, &split.test, None).unwrap().logits;
     let found = encrypted(circuit, plan, &split.test, 10);
     let errors = found
@@ -95,21 +108,22 @@ fn no_error_passes_the_bound_and_the_bound_is_near() {
         };
         let circuit = fold(&network, &ranges(&network, &split.train), 8).unwrap();
         let ring = [Ring::Standard, Ring::ConjugateInvariant][seed as usize % 2];
-        let relinearization = Relinearization::ALL[seed as usize / 2 % 3];
-        let asked = EncryptionSpec {
-            ring: Some(ring),
-            relinearization: Some(relinearization),
-            ..open()
+        let schedule = match seed / 2 % 4 {
+            0 => Schedule::EAGER,
+            1 => Schedule::LAZY,
+            2 => Schedule::KEYLESS,
+            _ => random_schedule(&circuit, seed),
         };
-        let planned = plan(&circuit, &asked).or_else(|_| {
-            plan(
+        let planned = match schedule.obstacle(&circuit) {
+            None => search_schedule(&circuit, &open(), ring, &schedule),
+            Some(_) => plan(
                 &circuit,
                 &EncryptionSpec {
-                    relinearization: None,
-                    ..asked
+                    ring: Some(ring),
+                    ..open()
                 },
-            )
-        });
+            ),
+        };
         let planned = planned.unwrap_or_else(|error| panic!("{seed}: {error}"));
         let family = format!("{ring}, {}", planned.schedule.relinearization.as_str());
         let Measured {

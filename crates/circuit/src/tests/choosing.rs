@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::bounds::random_network;
 use super::planning::{folded, mnist_like, open};
-use crate::reference::{images, ranges, small};
+use crate::reference::{Builder, images, ranges, small};
 use crate::{
     Circuit, CircuitError, Plan, Reason, Relinearization, compile, fold, plan, plan_shape,
 };
@@ -244,5 +244,53 @@ proptest! {
             prop_assert!(plan.core_seconds > 0.0 && plan.core_seconds.is_finite());
             prop_assert_eq!(plan.parameters.special_bits.is_some(), plan.evaluation_key_bytes > 0);
         }
+    }
+}
+
+/// Seven squares, every other one before a pool: half of the ciphertexts are relinearised, at the same primes.
+#[test]
+fn the_shape_for_colour_photographs_switches_half_of_the_keys() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../configs/cifar_shape.toml"
+    );
+    let planned = |relinearization: &str| {
+        let set = format!("encryption.relinearization={relinearization}");
+        let set = [set, "encryption.ring=standard".to_owned()];
+        let experiment = Experiment::from_path(path, &set).unwrap();
+        plan_shape(&experiment).unwrap()
+    };
+    let (eager, chosen) = (planned("eager"), planned("per-square"));
+    println!("{:#?}", chosen.facts(16_384, 2));
+    assert_eq!(eager.key_switches(), 90_112);
+    assert!(chosen.key_switches() <= 43_264, "{}", chosen.key_switches());
+    let times = [&chosen, &eager].map(Plan::seconds_per_image);
+    assert!(times[0] < 0.75 * times[1], "{times:?}");
+}
+
+/// Convolutions of which every other one is followed by a pool.
+#[test]
+fn products_are_relinearised_where_pools_leave_fewer_ciphertexts() {
+    let mut network = Builder::new(1, 16);
+    for channels in [8, 12, 16] {
+        network = network.conv(channels, 3, 1, 1).polynomial(2, false, 1.0);
+        network = network.pool(2).conv(channels, 3, 1, 1);
+        network = network.polynomial(2, false, -1.0);
+    }
+    let circuit = folded(&network.dense(3).build(), 8);
+    for ring in [Ring::Standard, Ring::ConjugateInvariant] {
+        let asked = |relinearization| EncryptionSpec {
+            ring: Some(ring),
+            relinearization: Some(relinearization),
+            ..open()
+        };
+        let eager = plan(&circuit, &asked(Relinearization::Eager)).unwrap();
+        let chosen = plan(&circuit, &asked(Relinearization::PerSquare)).unwrap();
+        let switches = [&chosen, &eager].map(Plan::key_switches);
+        assert!(2 * switches[0] < switches[1], "{switches:?}");
+        let times = [&chosen, &eager].map(Plan::seconds_per_image);
+        assert!(times[0] < 0.7 * times[1], "{times:?}");
+        let json = serde_json::to_string(&chosen).unwrap();
+        assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), chosen);
     }
 }

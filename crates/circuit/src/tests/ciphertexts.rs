@@ -28,7 +28,7 @@ pub fn in_ring(circuit: &Circuit, plan: &Plan, log_n: u32) -> Plan {
     let design = Design {
         circuit,
         facts: &facts,
-        schedule: plan.schedule,
+        schedule: &plan.schedule,
         ring: plan.parameters.ring,
         input_bits: plan.input_scale.log2(),
         scale_bits: plan.scale_bits,
@@ -105,7 +105,7 @@ pub fn on(parameters: Parameters, circuit: &Circuit, plan: &Plan, images: &Image
         Execution::Streamed(64),
         Execution::Streamed(1),
     ] {
-        let executor = Executor::new(&machine, circuit, plan.schedule, execution);
+        let executor = Executor::new(&machine, circuit, &plan.schedule, execution);
         let reports = executor.reports();
         let mut told = Vec::new();
         let found = executor.run(set.clone(), &mut |index, _| {

@@ -2,12 +2,14 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::bounds::random_schedule;
 use super::ciphertexts::{bytes, insecure};
 use super::planning::{folded, open};
 use crate::execute::execute;
 use crate::reference::{Builder, Numbers};
+use crate::search::search_schedule;
 use crate::streaming::Order;
-use crate::{Circuit, CircuitLayer, Execution, Executor, Plan, Relinearization, Schedule, plan};
+use crate::{Circuit, CircuitLayer, Execution, Executor, Relinearization, Schedule, plan};
 use ckks::{EvaluationKey, Evaluator, Ring, SecretKey};
 use cryptodl_spec::EncryptionSpec;
 
@@ -47,18 +49,13 @@ fn network(seed: u64) -> Circuit {
     folded(&network.dense(3).build(), 6)
 }
 
-fn planned(circuit: &Circuit, ring: Ring, relinearization: Relinearization) -> Option<Plan> {
-    let schedule = Schedule::new(relinearization);
-    if schedule.obstacle(circuit).is_some() {
-        return None;
-    }
-    let asked = EncryptionSpec {
-        ring: Some(ring),
-        relinearization: Some(relinearization),
-        scale_bits: Some(22),
-        ..open()
-    };
-    plan(circuit, &asked).ok()
+/// The uniform schedules that the circuit can run by, and one with a placement of its own for every square.
+fn schedules(circuit: &Circuit, seed: u64) -> Vec<Schedule> {
+    let uniform = [Schedule::EAGER, Schedule::LAZY, Schedule::KEYLESS];
+    let mut schedules = uniform.to_vec();
+    schedules.push(random_schedule(circuit, seed));
+    schedules.retain(|schedule| schedule.obstacle(circuit).is_none());
+    schedules
 }
 
 proptest! {
@@ -71,8 +68,9 @@ proptest! {
         chunks in prop::collection::vec(1_usize..200, 2),
     ) {
         let circuit = network(seed);
-        for relinearization in Relinearization::ALL {
-            let Some(plan) = planned(&circuit, ring, relinearization) else { continue };
+        for schedule in schedules(&circuit, seed) {
+            let asked = EncryptionSpec { scale_bits: Some(22), ..open() };
+            let Ok(plan) = search_schedule(&circuit, &asked, ring, &schedule) else { continue };
             let parameters = insecure(&plan, 7);
             let secret = SecretKey::generate(&parameters).unwrap();
             let key = plan.schedule.needs_key(&circuit);
@@ -87,9 +85,9 @@ proptest! {
             let wanted = bytes(&layers.unwrap());
             let sizes = [Execution::Whole, Execution::Streamed(1)].into_iter();
             for execution in sizes.chain(chunks.iter().map(|size| Execution::Streamed(*size))) {
-                let executor = Executor::new(&machine, &circuit, plan.schedule, execution);
+                let executor = Executor::new(&machine, &circuit, &plan.schedule, execution);
                 let found = executor.run(set.clone(), &mut |_, _| true).unwrap().unwrap();
-                prop_assert!(bytes(&found) == wanted, "{relinearization:?} {execution:?}");
+                prop_assert!(bytes(&found) == wanted, "{schedule:?} {execution:?}");
             }
         }
     }
@@ -108,7 +106,7 @@ fn deep() -> Circuit {
 fn only_the_rows_that_are_read_stay() {
     let circuit = deep();
     for schedule in [Schedule::EAGER, Schedule::LAZY] {
-        let order = Order::new(&circuit, schedule, Execution::Streamed(48));
+        let order = Order::new(&circuit, &schedule, Execution::Streamed(48));
         // one row of four channels a chunk
         assert_eq!(order.sizes[1..4], [12, 12, 12]);
         let mut held = vec![0_usize; order.stages.len() + 1];
@@ -150,7 +148,7 @@ fn a_plan_that_is_too_large_runs_in_chunks_and_one_that_never_fits_says_what_it_
 fn every_chunk_is_made_once() {
     let circuit = deep();
     for execution in Execution::ALL {
-        let order = Order::new(&circuit, Schedule::LAZY, execution);
+        let order = Order::new(&circuit, &Schedule::LAZY, execution);
         // every chunk of every stage is made exactly once
         for stage in 0..order.stages.len() {
             let made = order

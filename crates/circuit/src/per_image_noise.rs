@@ -1,4 +1,4 @@
-//! The noise of one image after the other: what the planner can only bound for all images at once.
+//! The noise of one image after another, where the planner can only bound that of all images at once.
 //!
 //! What a product makes of noise depends on the values that it meets. The search plans for the largest value in every feature at the same
 //! time, which no image has; here real images go through the circuit in the clear, and with each the standard deviation of the noise that
@@ -23,10 +23,10 @@ const MARGIN: f64 = std::f64::consts::SQRT_2;
 /// The bound is for so many full batches.
 const BATCHES: f64 = 10.0;
 
-/// What is to be expected of the logits' noise, by images of the training data.
+/// The noise to expect in the logits, judged by images of the training data.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Forecast {
-    /// Images looked at.
+pub struct NoiseEstimate {
+    /// Number of images that it was judged by.
     pub images: usize,
     /// The largest error of a logit to expect in any slot: one evaluation in about a million passes it.
     pub error_bound: f64,
@@ -34,15 +34,15 @@ pub struct Forecast {
     pub precision_bits: f64,
 }
 
-/// Looks at the noise of `images` under a plan; none without images.
+/// Estimates the noise of the logits under a plan from `images`; `None` without images.
 ///
 /// # Errors
 /// [`CircuitError::Images`] for images of another shape, and what the plan's parameters fail with.
-pub fn forecast(
+pub fn estimate_noise(
     circuit: &Circuit,
     plan: &Plan,
     images: &Images,
-) -> Result<Option<Forecast>, CircuitError> {
+) -> Result<Option<NoiseEstimate>, CircuitError> {
     if images.shape != circuit.input {
         return Err(CircuitError::Images {
             found: images.shape.len(),
@@ -50,24 +50,24 @@ pub fn forecast(
         });
     }
     let parameters = Parameters::new(plan.parameters.clone())?;
-    forecast_on(&parameters, circuit, plan, images)
+    estimate_noise_on(&parameters, circuit, plan, images)
 }
 
-/// As [`forecast`], on a parameter set of one's own.
-pub(super) fn forecast_on(
+/// As [`estimate_noise`], on a parameter set of one's own.
+pub(super) fn estimate_noise_on(
     parameters: &Parameters,
     circuit: &Circuit,
     plan: &Plan,
     images: &Images,
-) -> Result<Option<Forecast>, CircuitError> {
-    let witness = Witness::new(parameters);
+) -> Result<Option<NoiseEstimate>, CircuitError> {
+    let noise = PerImageNoise::new(parameters);
     let operations = plan.schedule.operations(circuit);
     let of_image = |index: usize| -> Result<(f64, f64), CircuitError> {
         let mut pixels = Vec::with_capacity(circuit.input.len());
         circuit.normalise(images.image(index), &mut pixels);
-        let input = witness.encrypt(&pixels, plan.input_scale);
-        let output = execute(&witness, &operations, input, &mut ())?;
-        let bound = witness.tails(output.values.len()).bound(&output.noise);
+        let input = noise.encrypt(&pixels, plan.input_scale);
+        let output = execute(&noise, &operations, input, &mut ())?;
+        let bound = noise.tails(output.values.len()).bound(&output.noise);
         let typical = root_mean_square(&output.noise.typical);
         Ok((bound / output.scale, typical / output.scale))
     };
@@ -82,7 +82,7 @@ pub(super) fn forecast_on(
     let to_come = BATCHES * parameters.slots() as f64;
     let margin = MARGIN.max(growth(bounds, to_come));
     let typical: Vec<f64> = each.into_iter().map(|(_, typical)| typical).collect();
-    Ok(Some(Forecast {
+    Ok(Some(NoiseEstimate {
         images: typical.len(),
         error_bound: margin * largest,
         precision_bits: -root_mean_square(&typical).log2(),
@@ -102,14 +102,14 @@ fn growth(mut values: Vec<f64>, count: f64) -> f64 {
     (count / values.len() as f64).max(1.0).powf(exponent)
 }
 
-/// The machine of one image and the size of its noise.
-struct Witness<'a> {
+/// The operations on one image's values and the size of the noise in each.
+struct PerImageNoise<'a> {
     parameters: &'a Parameters,
     model: NoiseModel,
 }
 
-/// One image's features: the integers (as good as doubles hold them) and the noise that each has.
-struct Witnessed {
+/// One image's features: the integers, as closely as doubles hold them, and the noise of each.
+struct NoisyImage {
     level: usize,
     scale: f64,
     components: usize,
@@ -117,7 +117,7 @@ struct Witnessed {
     noise: Noise,
 }
 
-impl<'a> Witness<'a> {
+impl<'a> PerImageNoise<'a> {
     fn new(parameters: &'a Parameters) -> Self {
         Self {
             parameters,
@@ -125,8 +125,8 @@ impl<'a> Witness<'a> {
         }
     }
 
-    fn encrypt(&self, pixels: &[f64], scale: f64) -> Witnessed {
-        Witnessed {
+    fn encrypt(&self, pixels: &[f64], scale: f64) -> NoisyImage {
+        NoisyImage {
             level: self.parameters.max_level(),
             scale,
             components: 2,
@@ -135,16 +135,23 @@ impl<'a> Witness<'a> {
         }
     }
 
-    /// How far noise reaches in that many features of all slots.
+    /// How far noise reaches, over so many features and all slots.
     fn tails(&self, features: usize) -> Tails {
         let real = self.parameters.ring() == Ring::ConjugateInvariant;
         Tails::over(features as f64 * self.parameters.slots() as f64, real)
     }
 
     /// A product before its relinearisation: `v f + w e + e f` for values v, w with noise e, f.
-    fn product(&self, a: &Witnessed, b: &Witnessed, square: bool, components: usize) -> Witnessed {
+    fn product(
+        &self,
+        a: &NoisyImage,
+        b: &NoisyImage,
+        square: bool,
+        components: usize,
+    ) -> NoisyImage {
         let tails = self.tails(a.values.len());
-        let reach = |noise: &Noise, at: usize| tails.reach(noise.plain[at], noise.keyed[at]);
+        let reach =
+            |noise: &Noise, at: usize| tails.reach(noise.fresh[at], noise.key_dependent[at]);
         let part = |a_part: &[f64], b_part: &[f64]| -> Vec<f64> {
             let each = |at: usize| {
                 let (v, w) = (a.values[at].abs(), b.values[at].abs());
@@ -161,22 +168,22 @@ impl<'a> Witness<'a> {
                 self.model.multiply(v, e, w, f)
             }
         };
-        Witnessed {
+        NoisyImage {
             level: a.level.min(b.level),
             scale: a.scale * b.scale,
             components,
             values: a.values.iter().zip(&b.values).map(|(v, w)| v * w).collect(),
             noise: Noise {
                 typical: (0..a.values.len()).map(typical).collect(),
-                plain: part(&a.noise.plain, &b.noise.plain),
-                keyed: part(&a.noise.keyed, &b.noise.keyed),
+                fresh: part(&a.noise.fresh, &b.noise.fresh),
+                key_dependent: part(&a.noise.key_dependent, &b.noise.key_dependent),
             },
         }
     }
 
-    fn relinearized(&self, mut v: Witnessed) -> Witnessed {
+    fn relinearized(&self, mut v: NoisyImage) -> NoisyImage {
         let deviation = self.model.relinearize(v.level);
-        v.noise = v.noise.and_keyed(deviation, deviation);
+        v.noise = v.noise.and_key_dependent(deviation, deviation);
         v.components = 2;
         v
     }
@@ -195,32 +202,32 @@ fn constants(op: &'static str, list: &[f64], features: usize) -> Result<Vec<f64>
     }
 }
 
-impl Machine for Witness<'_> {
-    type Value = Witnessed;
+impl Machine for PerImageNoise<'_> {
+    type Value = NoisyImage;
     type Error = CircuitError;
 
-    fn level(&self, v: &Witnessed) -> usize {
+    fn level(&self, v: &NoisyImage) -> usize {
         v.level
     }
 
-    fn scale(&self, v: &Witnessed) -> f64 {
+    fn scale(&self, v: &NoisyImage) -> f64 {
         v.scale
     }
 
-    fn features(&self, v: &Witnessed) -> usize {
+    fn features(&self, v: &NoisyImage) -> usize {
         v.values.len()
     }
 
-    fn components(&self, v: &Witnessed) -> usize {
+    fn components(&self, v: &NoisyImage) -> usize {
         v.components
     }
 
     fn linear(
         &self,
-        v: &Witnessed,
+        v: &NoisyImage,
         map: &LinearMap,
         weight_scale: f64,
-    ) -> Result<Witnessed, CircuitError> {
+    ) -> Result<NoisyImage, CircuitError> {
         let spread = |part: &[f64]| -> Vec<f64> {
             let squares: Vec<f64> = part.iter().map(|noise| noise * noise).collect();
             let sums = apply_map(map, &squares, |sum: f64, value, weight| {
@@ -229,7 +236,7 @@ impl Machine for Witness<'_> {
             });
             sums.into_iter().map(f64::sqrt).collect()
         };
-        Ok(Witnessed {
+        Ok(NoisyImage {
             level: v.level,
             scale: v.scale * weight_scale,
             components: v.components,
@@ -240,7 +247,7 @@ impl Machine for Witness<'_> {
         })
     }
 
-    fn add_constants(&self, mut v: Witnessed, list: &[f64]) -> Result<Witnessed, CircuitError> {
+    fn add_constants(&self, mut v: NoisyImage, list: &[f64]) -> Result<NoisyImage, CircuitError> {
         let list = constants("add_constants", list, v.values.len())?;
         for (value, constant) in v.values.iter_mut().zip(list) {
             *value += constant * v.scale;
@@ -250,10 +257,10 @@ impl Machine for Witness<'_> {
 
     fn multiply_constants(
         &self,
-        v: &Witnessed,
+        v: &NoisyImage,
         list: &[f64],
         target_scale: f64,
-    ) -> Result<Witnessed, CircuitError> {
+    ) -> Result<NoisyImage, CircuitError> {
         let mut factors = constants("multiply_constants", list, v.values.len())?;
         for factor in &mut factors {
             *factor *= target_scale / v.scale;
@@ -263,7 +270,7 @@ impl Machine for Witness<'_> {
             pairs.map(|(part, factor)| part * factor.abs()).collect()
         };
         let values = v.values.iter().zip(&factors);
-        Ok(Witnessed {
+        Ok(NoisyImage {
             level: v.level,
             scale: target_scale,
             components: v.components,
@@ -272,7 +279,7 @@ impl Machine for Witness<'_> {
         })
     }
 
-    fn add(&self, mut a: Witnessed, b: &Witnessed) -> Result<Witnessed, CircuitError> {
+    fn add(&self, mut a: NoisyImage, b: &NoisyImage) -> Result<NoisyImage, CircuitError> {
         for (a, b) in a.values.iter_mut().zip(&b.values) {
             *a += b;
         }
@@ -280,27 +287,27 @@ impl Machine for Witness<'_> {
         Ok(a)
     }
 
-    fn square(&self, v: &Witnessed) -> Result<Witnessed, CircuitError> {
+    fn square(&self, v: &NoisyImage) -> Result<NoisyImage, CircuitError> {
         Ok(self.relinearized(self.product(v, v, true, 3)))
     }
 
-    fn tensor_square(&self, v: &Witnessed) -> Result<Witnessed, CircuitError> {
+    fn tensor_square(&self, v: &NoisyImage) -> Result<NoisyImage, CircuitError> {
         Ok(self.product(v, v, true, 2 * v.components - 1))
     }
 
-    fn relinearize(&self, v: Witnessed) -> Result<Witnessed, CircuitError> {
+    fn relinearize(&self, v: NoisyImage) -> Result<NoisyImage, CircuitError> {
         Ok(self.relinearized(v))
     }
 
-    fn relinearize_rescale(&self, v: Witnessed) -> Result<Witnessed, CircuitError> {
+    fn relinearize_rescale(&self, v: NoisyImage) -> Result<NoisyImage, CircuitError> {
         self.rescale(self.relinearized(v))
     }
 
-    fn multiply(&self, a: &Witnessed, b: &Witnessed) -> Result<Witnessed, CircuitError> {
+    fn multiply(&self, a: &NoisyImage, b: &NoisyImage) -> Result<NoisyImage, CircuitError> {
         Ok(self.relinearized(self.product(a, b, false, 3)))
     }
 
-    fn rescale(&self, mut v: Witnessed) -> Result<Witnessed, CircuitError> {
+    fn rescale(&self, mut v: NoisyImage) -> Result<NoisyImage, CircuitError> {
         let Some(prime) = self
             .parameters
             .primes()
@@ -318,13 +325,13 @@ impl Machine for Witness<'_> {
         for value in &mut v.values {
             *value *= factor;
         }
-        v.noise = v.noise.times(factor).and_keyed(typical, largest);
+        v.noise = v.noise.times(factor).and_key_dependent(typical, largest);
         (v.level, v.scale) = (v.level - 1, v.scale * factor);
         Ok(v)
     }
 
-    fn drop_to(&self, v: &Witnessed, level: usize) -> Result<Witnessed, CircuitError> {
-        Ok(Witnessed {
+    fn drop_to(&self, v: &NoisyImage, level: usize) -> Result<NoisyImage, CircuitError> {
+        Ok(NoisyImage {
             level,
             scale: v.scale,
             components: v.components,

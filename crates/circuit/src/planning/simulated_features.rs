@@ -1,8 +1,8 @@
-//! A value on the planner's machine, and the noise in it.
+//! What stands for a set of ciphertexts while a circuit is planned: level, scale, size of the values, noise.
 
-/// A set of features, in outline.
+/// A set of features without the features: what the planner knows of them.
 #[derive(Debug)]
-pub(crate) struct Outline {
+pub(crate) struct SimulatedFeatures {
     pub level: usize,
     pub scale: f64,
     pub features: usize,
@@ -12,10 +12,10 @@ pub(crate) struct Outline {
     pub bound: f64,
     /// Root mean square of the values of every feature, real units.
     pub typical: Vec<f64>,
-    /// Of every feature; of none while the chain is open.
+    /// Of every feature; empty while the primes are not chosen.
     pub noise: Noise,
     /// Standard deviation of what the rounding of the weights changes, real units: no noise, but a different circuit.
-    /// Of every feature; of none while the chain is open.
+    /// Of every feature; empty while the primes are not chosen.
     pub rounding: Vec<f64>,
 }
 
@@ -24,10 +24,10 @@ pub(crate) struct Outline {
 pub(crate) struct Noise {
     /// Its standard deviation over slots, keys and images, at typical values.
     pub typical: Vec<f64>,
-    /// At the largest values: the standard deviation of the part that is normally distributed (of fresh encryptions).
-    pub plain: Vec<f64>,
-    /// The same of the part that was multiplied by the secret (of rounding): its tails are those of a product.
-    pub keyed: Vec<f64>,
+    /// At the largest values: the standard deviation of the part that comes from fresh encryptions, which is normally distributed.
+    pub fresh: Vec<f64>,
+    /// The same of the part that was multiplied by the secret, from rounding and key switching: its tails are those of a product.
+    pub key_dependent: Vec<f64>,
 }
 
 impl Noise {
@@ -35,8 +35,8 @@ impl Noise {
     pub fn fresh(features: usize, deviation: f64) -> Self {
         Self {
             typical: vec![deviation; features],
-            plain: vec![deviation; features],
-            keyed: vec![0.0; features],
+            fresh: vec![deviation; features],
+            key_dependent: vec![0.0; features],
         }
     }
 
@@ -44,8 +44,8 @@ impl Noise {
     pub fn map(&self, change: impl Fn(&[f64]) -> Vec<f64>) -> Self {
         Self {
             typical: change(&self.typical),
-            plain: change(&self.plain),
-            keyed: change(&self.keyed),
+            fresh: change(&self.fresh),
+            key_dependent: change(&self.key_dependent),
         }
     }
 
@@ -54,12 +54,12 @@ impl Noise {
         self.map(|part| part.iter().map(|value| value * factor).collect())
     }
 
-    /// With independent noise of the second kind on top: as it is counted typically, and at most.
-    pub fn and_keyed(mut self, typical: f64, largest: f64) -> Self {
+    /// Adds independent key-dependent noise, with a standard deviation for typical values and one for the largest.
+    pub fn and_key_dependent(mut self, typical: f64, largest: f64) -> Self {
         for value in &mut self.typical {
             *value = value.hypot(typical);
         }
-        for value in &mut self.keyed {
+        for value in &mut self.key_dependent {
             *value = value.hypot(largest);
         }
         self
@@ -73,8 +73,8 @@ impl Noise {
             }
         };
         add(&mut self.typical, &other.typical, f64::hypot);
-        add(&mut self.plain, &other.plain, |a, b| a + b);
-        add(&mut self.keyed, &other.keyed, |a, b| a + b);
+        add(&mut self.fresh, &other.fresh, |a, b| a + b);
+        add(&mut self.key_dependent, &other.key_dependent, |a, b| a + b);
         self
     }
 }
@@ -88,8 +88,8 @@ pub(crate) fn root_mean_square(values: &[f64]) -> f64 {
 /// How far noise reaches: a bound that one evaluation in [`TRUST`] exceeds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tails {
-    plain: f64,
-    keyed: f64,
+    fresh: f64,
+    key_dependent: f64,
 }
 
 /// One evaluation in about a million may exceed a bound.
@@ -101,20 +101,20 @@ impl Tails {
     pub fn over(values: f64, real: bool) -> Self {
         let log = (2.0 * values * TRUST).ln();
         Self {
-            plain: (2.0 * log).sqrt(),
-            keyed: if real { log } else { log / 2.0_f64.sqrt() },
+            fresh: (2.0 * log).sqrt(),
+            key_dependent: if real { log } else { log / 2.0_f64.sqrt() },
         }
     }
 
     /// The largest noise to expect where it has these standard deviations.
-    pub fn reach(self, plain: f64, keyed: f64) -> f64 {
-        self.plain * plain + self.keyed * keyed
+    pub fn reach(self, fresh: f64, key_dependent: f64) -> f64 {
+        self.fresh * fresh + self.key_dependent * key_dependent
     }
 
     /// The largest noise to expect anywhere.
     pub fn bound(self, noise: &Noise) -> f64 {
-        let parts = noise.plain.iter().zip(&noise.keyed);
-        let bounds = parts.map(|(plain, keyed)| self.reach(*plain, *keyed));
+        let parts = noise.fresh.iter().zip(&noise.key_dependent);
+        let bounds = parts.map(|(fresh, key_dependent)| self.reach(*fresh, *key_dependent));
         bounds.fold(0.0, f64::max)
     }
 }

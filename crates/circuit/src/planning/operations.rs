@@ -1,6 +1,6 @@
-//! The operations on outlines.
+//! The operations on simulated features.
 
-use super::{Noise, Outline, Planner, root_mean_square};
+use super::{Noise, Planner, SimulatedFeatures, root_mean_square};
 use crate::error::CircuitError;
 use crate::integers::LIMIT_BITS;
 use ckks::{LinearMap, Machine, scales_agree};
@@ -35,7 +35,7 @@ fn factors(list: &[f64]) -> impl Iterator<Item = f64> {
 
 impl Planner<'_> {
     /// The noise of a product of two values, or of a square: `v f + w e + e f` for values v, w with noise e, f.
-    fn product_noise(&self, a: &Outline, b: &Outline, square: bool) -> Noise {
+    fn product_noise(&self, a: &SimulatedFeatures, b: &SimulatedFeatures, square: bool) -> Noise {
         let Some(model) = self.model() else {
             return Noise::default();
         };
@@ -59,8 +59,14 @@ impl Planner<'_> {
     }
 
     /// A product before its relinearisation.
-    fn product(&self, a: &Outline, b: &Outline, square: bool, components: usize) -> Outline {
-        Outline {
+    fn product(
+        &self,
+        a: &SimulatedFeatures,
+        b: &SimulatedFeatures,
+        square: bool,
+        components: usize,
+    ) -> SimulatedFeatures {
+        SimulatedFeatures {
             level: a.level.min(b.level),
             scale: a.scale * b.scale,
             features: a.features,
@@ -79,18 +85,20 @@ impl Planner<'_> {
     fn relinearized(&self, noise: Noise, level: usize) -> Noise {
         self.model().map_or(Noise::default(), |model| {
             let deviation = model.relinearize(level);
-            noise.and_keyed(deviation, deviation)
+            noise.and_key_dependent(deviation, deviation)
         })
     }
 
     /// The level below, with the noise that dividing leaves.
-    fn divided(&self, v: Outline, noise: &Noise, components: usize) -> Outline {
+    fn divided(&self, v: SimulatedFeatures, noise: &Noise, components: usize) -> SimulatedFeatures {
         let prime = self.prime(v.level, v.scale);
         let noise = self.model().map_or(Noise::default(), |model| {
             let (typical, largest) = model.rescale_with_tails(components);
-            noise.times(prime.recip()).and_keyed(typical, largest)
+            noise
+                .times(prime.recip())
+                .and_key_dependent(typical, largest)
         });
-        let Outline {
+        let SimulatedFeatures {
             level,
             scale,
             features,
@@ -99,7 +107,7 @@ impl Planner<'_> {
             rounding,
             ..
         } = v;
-        Outline {
+        SimulatedFeatures {
             level: level - 1,
             scale: scale / prime,
             features,
@@ -113,7 +121,7 @@ impl Planner<'_> {
 }
 
 /// A level to drop.
-fn check_level(op: &'static str, v: &Outline) -> Result<(), CircuitError> {
+fn check_level(op: &'static str, v: &SimulatedFeatures) -> Result<(), CircuitError> {
     if v.level > 0 {
         return Ok(());
     }
@@ -124,7 +132,11 @@ fn check_level(op: &'static str, v: &Outline) -> Result<(), CircuitError> {
     })
 }
 
-fn check_components(op: &'static str, v: &Outline, wanted: usize) -> Result<(), CircuitError> {
+fn check_components(
+    op: &'static str,
+    v: &SimulatedFeatures,
+    wanted: usize,
+) -> Result<(), CircuitError> {
     if v.components == wanted {
         return Ok(());
     }
@@ -136,31 +148,31 @@ fn check_components(op: &'static str, v: &Outline, wanted: usize) -> Result<(), 
 }
 
 impl Machine for Planner<'_> {
-    type Value = Outline;
+    type Value = SimulatedFeatures;
     type Error = CircuitError;
 
-    fn level(&self, v: &Outline) -> usize {
+    fn level(&self, v: &SimulatedFeatures) -> usize {
         v.level
     }
 
-    fn scale(&self, v: &Outline) -> f64 {
+    fn scale(&self, v: &SimulatedFeatures) -> f64 {
         v.scale
     }
 
-    fn features(&self, v: &Outline) -> usize {
+    fn features(&self, v: &SimulatedFeatures) -> usize {
         v.features
     }
 
-    fn components(&self, v: &Outline) -> usize {
+    fn components(&self, v: &SimulatedFeatures) -> usize {
         v.components
     }
 
     fn linear(
         &self,
-        v: &Outline,
+        v: &SimulatedFeatures,
         map: &LinearMap,
         weight_scale: f64,
-    ) -> Result<Outline, CircuitError> {
+    ) -> Result<SimulatedFeatures, CircuitError> {
         same_features("linear", v.features, map.inputs())?;
         let facts = self.facts.of(map);
         self.spend(|cost| cost.linear(&facts, v.features, v.level + 1, v.components));
@@ -179,7 +191,7 @@ impl Machine for Planner<'_> {
             root_mean_square(&v.typical) * (facts.taps / 12.0).sqrt() / weight_scale
         };
         let rounding = facts.spread(&v.rounding).into_iter();
-        Ok(Outline {
+        Ok(SimulatedFeatures {
             level: v.level,
             scale: v.scale * weight_scale,
             features: map.outputs(),
@@ -193,7 +205,11 @@ impl Machine for Planner<'_> {
         })
     }
 
-    fn add_constants(&self, mut v: Outline, list: &[f64]) -> Result<Outline, CircuitError> {
+    fn add_constants(
+        &self,
+        mut v: SimulatedFeatures,
+        list: &[f64],
+    ) -> Result<SimulatedFeatures, CircuitError> {
         let largest = constants("add_constants", list, v.features)?;
         v.bound += largest;
         for (typical, constant) in v.typical.iter_mut().zip(factors(list)) {
@@ -204,13 +220,13 @@ impl Machine for Planner<'_> {
 
     fn multiply_constants(
         &self,
-        v: &Outline,
+        v: &SimulatedFeatures,
         list: &[f64],
         target_scale: f64,
-    ) -> Result<Outline, CircuitError> {
+    ) -> Result<SimulatedFeatures, CircuitError> {
         let largest = constants("multiply_constants", list, v.features)?;
         self.spend(|cost| cost.pass(v.features, v.level + 1, v.components));
-        Ok(Outline {
+        Ok(SimulatedFeatures {
             level: v.level,
             scale: target_scale,
             features: v.features,
@@ -238,7 +254,11 @@ impl Machine for Planner<'_> {
         })
     }
 
-    fn add(&self, mut a: Outline, b: &Outline) -> Result<Outline, CircuitError> {
+    fn add(
+        &self,
+        mut a: SimulatedFeatures,
+        b: &SimulatedFeatures,
+    ) -> Result<SimulatedFeatures, CircuitError> {
         same_features("add", b.features, a.features)?;
         check_components("add", b, a.components)?;
         if a.level != b.level {
@@ -265,50 +285,58 @@ impl Machine for Planner<'_> {
         Ok(a)
     }
 
-    fn square(&self, v: &Outline) -> Result<Outline, CircuitError> {
+    fn square(&self, v: &SimulatedFeatures) -> Result<SimulatedFeatures, CircuitError> {
         check_components("square", v, 2)?;
+        self.switch_keys(v.features);
         self.spend(|cost| cost.product(v.features, v.level + 1));
         let mut squared = self.product(v, v, true, 2);
         squared.noise = self.relinearized(squared.noise, v.level);
         Ok(squared)
     }
 
-    fn tensor_square(&self, v: &Outline) -> Result<Outline, CircuitError> {
+    fn tensor_square(&self, v: &SimulatedFeatures) -> Result<SimulatedFeatures, CircuitError> {
         self.spend(|cost| cost.tensor_square(v.features, v.level + 1, v.components));
         Ok(self.product(v, v, true, 2 * v.components - 1))
     }
 
-    fn relinearize(&self, mut v: Outline) -> Result<Outline, CircuitError> {
+    fn relinearize(&self, mut v: SimulatedFeatures) -> Result<SimulatedFeatures, CircuitError> {
         check_components("relinearize", &v, 3)?;
+        self.switch_keys(v.features);
         self.spend(|cost| cost.relinearize(v.features, v.level + 1));
         let noise = self.relinearized(std::mem::take(&mut v.noise), v.level);
-        Ok(Outline {
+        Ok(SimulatedFeatures {
             components: 2,
             noise,
             ..v
         })
     }
 
-    fn relinearize_rescale(&self, v: Outline) -> Result<Outline, CircuitError> {
+    fn relinearize_rescale(&self, v: SimulatedFeatures) -> Result<SimulatedFeatures, CircuitError> {
         check_components("relinearize_rescale", &v, 3)?;
         check_level("relinearize_rescale", &v)?;
         self.demand(&v)?;
+        self.switch_keys(v.features);
         self.spend(|cost| cost.relinearize_rescale(v.features, v.level + 1));
         let noise = self.relinearized(v.noise.clone(), v.level);
         Ok(self.divided(v, &noise, 2))
     }
 
-    fn multiply(&self, a: &Outline, b: &Outline) -> Result<Outline, CircuitError> {
+    fn multiply(
+        &self,
+        a: &SimulatedFeatures,
+        b: &SimulatedFeatures,
+    ) -> Result<SimulatedFeatures, CircuitError> {
         same_features("multiply", b.features, a.features)?;
         check_components("multiply", a, 2)?;
         check_components("multiply", b, 2)?;
         let mut product = self.product(a, b, false, 2);
+        self.switch_keys(a.features);
         self.spend(|cost| cost.product(a.features, product.level + 1));
         product.noise = self.relinearized(product.noise, product.level);
         Ok(product)
     }
 
-    fn rescale(&self, v: Outline) -> Result<Outline, CircuitError> {
+    fn rescale(&self, v: SimulatedFeatures) -> Result<SimulatedFeatures, CircuitError> {
         check_level("rescale", &v)?;
         self.demand(&v)?;
         self.spend(|cost| cost.rescale(v.features, v.level + 1, v.components));
@@ -316,7 +344,11 @@ impl Machine for Planner<'_> {
         Ok(self.divided(v, &noise, components))
     }
 
-    fn drop_to(&self, v: &Outline, level: usize) -> Result<Outline, CircuitError> {
+    fn drop_to(
+        &self,
+        v: &SimulatedFeatures,
+        level: usize,
+    ) -> Result<SimulatedFeatures, CircuitError> {
         if level > v.level {
             let wanted = format!("at most {}", v.level);
             return Err(CircuitError::Level {
@@ -325,7 +357,7 @@ impl Machine for Planner<'_> {
                 wanted,
             });
         }
-        Ok(Outline {
+        Ok(SimulatedFeatures {
             level,
             typical: v.typical.clone(),
             noise: v.noise.clone(),
