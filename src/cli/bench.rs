@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::costs::CostArguments;
 use super::exit::Failure;
+use super::plan_text;
 use super::signals::Stop;
 use crate::circuit::Plan;
 use crate::pipeline::{self, Bench};
@@ -36,8 +37,8 @@ pub fn bench(arguments: &BenchArguments, stop: &Stop) -> Result<(), Failure> {
     let count = arguments.images.map(|count| count as usize);
     let planned = |plan: &Plan| {
         let mut out = io::stdout().lock();
-        for (name, value) in plan.facts(count.unwrap_or(plan.slots), experiment.encryption.threads)
-        {
+        let (images, threads) = (count.unwrap_or(plan.slots), experiment.encryption.threads);
+        for (name, value) in plan_text::facts(plan, images, threads) {
             // A reader that went away is told of at the end.
             let _ = writeln!(out, "{name:<22} {value}");
         }

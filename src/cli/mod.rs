@@ -10,6 +10,7 @@ mod exit;
 mod logging;
 mod plan;
 mod plan_lookups;
+mod plan_text;
 mod publish;
 mod report;
 mod run;

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::costs::CostArguments;
 use super::exit::Failure;
+use super::plan_text;
 use crate::circuit::{self, Plan};
 use crate::pipeline::PipelineError;
 use crate::spec::{BackendName, Experiment};
@@ -33,12 +34,12 @@ pub struct PlanArguments {
 fn print(plan: &Plan, experiment: &Experiment, measured: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let encryption = &experiment.encryption;
-    for (name, value) in plan.facts(encryption.images, encryption.threads) {
+    for (name, value) in plan_text::facts(plan, encryption.images, encryption.threads) {
         writeln!(out, "{name:<22} {value}")?;
     }
     writeln!(out)?;
-    let mut table = vec![Plan::COLUMNS.map(String::from)];
-    table.extend(plan.rows());
+    let mut table = vec![plan_text::COLUMNS.map(String::from)];
+    table.extend(plan_text::rows(plan));
     print_table(&mut out, &table)?;
     writeln!(
         out,

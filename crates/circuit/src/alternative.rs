@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
-use super::table::bytes;
 use ckks::Ring;
+use cryptodl_runtime::format_bytes;
 use cryptodl_spec::Relinearization;
 
 /// A kind of plan that was not chosen: the best of one ring and one schedule.
@@ -108,8 +108,8 @@ impl fmt::Display for Reason {
             } => write!(
                 f,
                 "a batch takes {} of memory where {} are allowed",
-                bytes(*taken),
-                bytes(*limit)
+                format_bytes(*taken),
+                format_bytes(*limit)
             ),
             Self::Insecure {
                 needed_log_qp,

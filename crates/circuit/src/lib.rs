@@ -41,7 +41,6 @@ mod select;
 mod shape;
 mod simulate;
 mod streaming;
-mod table;
 mod types;
 
 #[cfg(test)]

@@ -241,7 +241,7 @@ fn a_secure_keyless_plan_gives_the_simulators_logits() {
         (plan.schedule.relinearization, plan.parameters.log_n),
         (Relinearization::Never, 11),
         "{:#?}",
-        plan.facts(1000, 2)
+        plan.alternatives
     );
     let parameters = Parameters::new(plan.parameters.clone()).unwrap();
     let wanted = simulate(&circuit, &plan, &images, None).unwrap().logits;

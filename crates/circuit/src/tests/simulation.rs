@@ -1,7 +1,5 @@
-use std::time::Instant;
-
 use super::planning::{encryption, folded};
-use crate::reference::{Builder, images, small};
+use crate::reference::{images, small};
 use crate::{CircuitError, CircuitLayer, Plan, plan, simulate, simulate_checked};
 use cryptodl_data::Images;
 use cryptodl_model::TrainedNetwork;
@@ -120,28 +118,4 @@ fn integers_never_wrap() {
         simulate(&circuit, &sound, &other, None).unwrap_err(),
         CircuitError::Images { .. }
     ));
-}
-
-/// 10,000 MNIST images in well under a minute: about 2 ms an image and core at most, here with room for a busy machine.
-#[test]
-fn a_network_of_the_real_size_is_simulated_fast() {
-    let network = Builder::new(1, 28)
-        .conv(16, 5, 2, 2)
-        .norm()
-        .polynomial(2, true, 1.0);
-    let network = network.conv(32, 5, 2, 2).norm().polynomial(2, true, 1.0);
-    let network = network
-        .dense(64)
-        .norm()
-        .polynomial(2, true, 1.0)
-        .dense(10)
-        .build();
-    let circuit = folded(&network, 9);
-    let plan = plan(&circuit, &encryption(22, 9)).unwrap();
-    let images = images(&network, 200);
-    let started = Instant::now();
-    simulate(&circuit, &plan, &images, Some(3)).unwrap();
-    let seconds = started.elapsed().as_secs_f64();
-    println!("{} macs: {:.2} ms an image", circuit.macs(), seconds * 5.0);
-    assert!(seconds < 6.0, "{seconds} s for 200 images");
 }
