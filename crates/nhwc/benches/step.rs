@@ -4,7 +4,7 @@
 //! `cargo bench -p nhwc --bench step [-- THREADS]`. Prints the median and the least time of some steps, since other work disturbs them,
 //! and where the time of the median step goes.
 
-use nhwc::{Activation, Conv, Entry, Form, Norm, Peaks, bf16};
+use nhwc::{Activation, Conv, Entry, Form, ImagePenalty, Norm, bf16};
 use std::time::Instant;
 
 const IMAGES: usize = 500;
@@ -60,13 +60,18 @@ fn network<T: Entry>(widths: &[usize]) -> Vec<Layer<T>> {
                     linear: 0.5,
                     fixed: None,
                 },
+                function: None,
                 bounds: [-6.0, 6.0],
                 limits: [-4.0, 4.0],
                 range_weight: 2.0,
-                peaks: Some(Peaks {
+                image_rows: rows * columns,
+                peaks: Some(ImagePenalty {
                     limit: 6.0,
                     weight: 5e-4,
-                    rows: rows * columns,
+                }),
+                energies: Some(ImagePenalty {
+                    limit: 1.5,
+                    weight: 0.1,
                 }),
             },
             weight: random(

@@ -4,8 +4,9 @@
 //! numbers, those of the norm's, then that of the input. What a pass needs besides the input is worked out again rather than kept.
 
 mod form;
+mod function;
+mod images;
 mod moments;
-mod peaks;
 mod steps;
 
 #[cfg(test)]
@@ -15,13 +16,15 @@ use crate::arithmetic::Processor;
 use crate::entry::Entry;
 use crate::passes::{map, sum};
 use form::{derivative, inner_moments};
+use images::Penalised;
 use moments::rows;
-use peaks::Peak;
 use steps::{
     Apply, Argument, EvenPowers, Polynomial, Slope, SlopeSums, WeightedPowers, WriteGradient,
 };
 
 pub use form::Form;
+pub use function::Function;
+pub use images::ImagePenalty;
 pub use moments::Moments;
 
 /// What is subtracted and divided by before the polynomial.
@@ -35,17 +38,6 @@ pub enum Norm {
     Fixed(Moments),
 }
 
-/// A penalty on each image's largest |z|: `weight` times the mean over the images of the squared excess over `limit`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Peaks {
-    /// What is free.
-    pub limit: f64,
-    /// Factor.
-    pub weight: f64,
-    /// Rows of an image.
-    pub rows: usize,
-}
-
 /// An activation with the norm before it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Activation {
@@ -57,14 +49,20 @@ pub struct Activation {
     pub epsilon: f64,
     /// The polynomial.
     pub form: Form,
+    /// A function that is mixed with the polynomial, and its weight, 0 to 1; the polynomial has the rest.
+    pub function: Option<(Function, f64)>,
     /// Values of z outside of these bounds enter the polynomial as the nearest bound.
     pub bounds: [f64; 2],
     /// Values of z outside of these limits are counted and penalised.
     pub limits: [f64; 2],
     /// Factor of the mean over all entries of the squared distance of z from the limits.
     pub range_weight: f64,
-    /// The penalty on images' largest values.
-    pub peaks: Option<Peaks>,
+    /// Rows of an image.
+    pub image_rows: usize,
+    /// The penalty on each image's largest |z|.
+    pub peaks: Option<ImagePenalty>,
+    /// The penalty on each image's mean square of z.
+    pub energies: Option<ImagePenalty>,
 }
 
 /// What lay outside of an activation's limits.
@@ -88,7 +86,7 @@ pub struct Forward {
     argument: Argument,
     /// Ascending, `[power][channel]`.
     coefficients: Vec<Vec<f64>>,
-    peaks: Vec<Peak>,
+    penalised: Vec<Penalised>,
 }
 
 /// Gradients of the numbers.
@@ -102,24 +100,21 @@ pub struct Backward {
     pub numbers: Vec<f32>,
 }
 
-/// Calls the function with the smallest supported number of coefficients that `count` fits into.
+/// Makes the call for the smallest supported number of coefficients that `count` fits into, with or without a function.
 macro_rules! with_coefficients {
-    ($count:expr, $name:ident => $call:expr) => {
-        match $count {
-            0..=3 => {
-                const $name: usize = 3;
-                $call
-            }
-            4..=6 => {
-                const $name: usize = 6;
-                $call
-            }
-            _ => {
-                const $name: usize = 16;
-                $call
-            }
+    ($count:expr, $function:expr, $n:ident, $f:ident => $call:expr) => {
+        match ($count <= 3, $function) {
+            (true, false) => with_coefficients!(3, false; $n, $f => $call),
+            (false, false) => with_coefficients!(16, false; $n, $f => $call),
+            (true, true) => with_coefficients!(3, true; $n, $f => $call),
+            (false, true) => with_coefficients!(16, true; $n, $f => $call),
         }
     };
+    ($count:literal, $function:literal; $n:ident, $f:ident => $call:expr) => {{
+        const $n: usize = $count;
+        const $f: bool = $function;
+        $call
+    }};
 }
 
 impl Activation {
@@ -175,21 +170,19 @@ impl Activation {
         let coefficients = self
             .form
             .coefficients((channels, self.epsilon), numbers, &inner);
-        let [squares, outside] = with_coefficients!(coefficients.len(), N => {
-            let step = Apply::<N> {
+        let [squares, outside] = with_coefficients!(coefficients.len(), self.function.is_some(), N, F => {
+            let step = Apply::<N, F> {
                 argument: &argument,
-                polynomial: Polynomial::new(channels, &coefficients),
+                polynomial: Polynomial::new(channels, &self.weighted(&coefficients)),
+                function: self.function_weight(),
                 limits: self.limits.map(|limit| limit as f32),
             };
             map(processor, channels, x, None, y, &step)
         });
         let entries = x.len().max(1) as f64;
-        let mut penalty = self.range_weight * squares.iter().sum::<f64>() / entries;
-        let mut found = Vec::new();
-        if let Some(peaks) = self.peaks {
-            found = peaks::find(processor, x, &argument, channels, peaks);
-            penalty += peaks::penalty(&found, count, peaks);
-        }
+        let penalised = images::find(processor, self, &argument, x);
+        let penalty = self.range_weight * squares.iter().sum::<f64>() / entries
+            + penalised.iter().map(|image| image.penalty).sum::<f64>();
         Forward {
             moments,
             inner,
@@ -199,7 +192,7 @@ impl Activation {
             },
             argument,
             coefficients,
-            peaks: found,
+            penalised,
         }
     }
 
@@ -242,26 +235,22 @@ impl Activation {
         assert_eq!(x.len(), y_gradient.len());
         let argument = &forward.argument;
         let coefficients = &forward.coefficients;
-        with_coefficients!(coefficients.len(), N => {
+        with_coefficients!(coefficients.len(), self.function.is_some(), N, F => {
             let sums: [Vec<f64>; N] =
                 sum(processor, channels, x, Some(y_gradient), &WeightedPowers::<N>(argument));
             let (numbers, rest) = self.form.number_gradients((channels, self.epsilon), numbers, &forward.inner, count, &sums);
-            let slope = derivative(coefficients);
-            let slope = Slope::<N> {
+            let slope = self.weighted(&derivative(coefficients));
+            let slope = Slope::<N, F> {
                 argument,
                 slope: Polynomial::new(channels, &slope),
-                rest: Polynomial::new(channels, &rest),
+                rest: Polynomial::new(channels, &self.weighted(&rest)),
+                function: self.function_weight(),
                 limits: self.limits.map(|limit| limit as f32),
                 pull: (2.0 * self.range_weight / x.len().max(1) as f64) as f32,
             };
             let [mut first, mut second] =
                 sum(processor, channels, x, Some(y_gradient), &SlopeSums(&slope));
-            for peak in &forward.peaks {
-                let channel = peak.index % channels;
-                let unit = x[peak.index].to_f32() * argument.scale[channel] + argument.shift[channel];
-                first[channel] += peak.gradient;
-                second[channel] += peak.gradient * f64::from(unit);
-            }
+            images::add_sums(self, argument, &forward.penalised, x, &mut first, &mut second);
             let factor: Vec<f64> =
                 (0..channels).map(|c| f64::from(argument.scale[c]) * f64::from(argument.gamma[c])).collect();
             // What the batch's own statistics take away.
@@ -275,18 +264,35 @@ impl Activation {
                 line: Polynomial::new(channels, &[line(&first), line(&second)]),
             };
             let [] = map(processor, channels, x, Some(y_gradient), x_gradient, &write);
-            for peak in &forward.peaks {
-                let entry = &mut x_gradient[peak.index];
-                *entry = T::from_f32(
-                    entry.to_f32() + (peak.gradient * factor[peak.index % channels]) as f32,
-                );
-            }
+            images::add_gradients(self, argument, &forward.penalised, x, &factor, x_gradient);
             Backward {
                 gamma: second.iter().map(|value| *value as f32).collect(),
                 beta: first.iter().map(|value| *value as f32).collect(),
-                numbers,
+                numbers: numbers.iter().map(|value| (self.polynomial_weight() * value) as f32).collect(),
             }
         })
+    }
+
+    /// Entries of an image.
+    fn image_len(&self) -> usize {
+        (self.image_rows * self.channels).max(self.channels)
+    }
+
+    /// The polynomial's share of the activation.
+    fn polynomial_weight(&self) -> f64 {
+        self.function.map_or(1.0, |(_, weight)| 1.0 - weight)
+    }
+
+    fn function_weight(&self) -> Option<(Function, f32)> {
+        self.function
+            .map(|(function, weight)| (function, weight as f32))
+    }
+
+    /// A polynomial's coefficients, times its share.
+    fn weighted(&self, coefficients: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let weight = self.polynomial_weight();
+        let row = |row: &Vec<f64>| row.iter().map(|value| weight * value).collect();
+        coefficients.iter().map(row).collect()
     }
 
     fn argument(&self, moments: &Moments, gamma: &[f32], beta: &[f32]) -> Argument {

@@ -14,7 +14,9 @@ mod entry;
 mod passes;
 mod vector;
 
-pub use activation::{Activation, Backward, Form, Forward, Moments, Norm, Outside, Peaks};
+pub use activation::{
+    Activation, Backward, Form, Forward, Function, ImagePenalty, Moments, Norm, Outside,
+};
 pub use conv::{Conv, ShapeError};
 pub use entry::{Entry, Precision};
 pub use half::bf16;

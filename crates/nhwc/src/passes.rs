@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 /// Entries that a task works on, about. How a map is divided depends on its shape alone, so that sums have the same bits on any number
 /// of threads.
-const TASK: usize = 1 << 15;
+const TASK: usize = 1 << 14;
 
 /// Entries of a task: whole rows of `channels`.
 pub(crate) fn task_len(channels: usize) -> usize {

@@ -65,7 +65,7 @@ impl Form {
         inner: &Moments,
         count: f64,
         sums: &[Vec<f64>],
-    ) -> (Vec<f32>, Vec<Vec<f64>>) {
+    ) -> (Vec<f64>, Vec<Vec<f64>>) {
         let mut rest = vec![vec![0.0; channels]; 2];
         let gradients: Vec<f64> = match self {
             Self::Polynomial { degree } => {
@@ -100,10 +100,7 @@ impl Form {
                 gradients
             }
         };
-        (
-            gradients.into_iter().map(|value| value as f32).collect(),
-            rest,
-        )
+        (gradients, rest)
     }
 }
 

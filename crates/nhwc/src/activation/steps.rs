@@ -1,5 +1,6 @@
 //! The passes that an activation is made of.
 
+use super::Function;
 use crate::passes::Step;
 use crate::vector::Vector;
 use std::ops::Range;
@@ -26,6 +27,16 @@ pub(super) struct ArgumentVectors<V> {
 }
 
 impl Argument {
+    /// u of one entry.
+    pub fn u(&self, x: f32, channel: usize) -> f32 {
+        x * self.scale[channel] + self.shift[channel]
+    }
+
+    /// z of one entry, before the bounds.
+    pub fn z(&self, x: f32, channel: usize) -> f32 {
+        self.u(x, channel) * self.gamma[channel] + self.beta[channel]
+    }
+
     #[inline(always)]
     pub fn vectors<V: Vector>(&self, channels: Range<usize>) -> ArgumentVectors<V> {
         let [low, high] = self.bounds;
@@ -132,28 +143,31 @@ impl Step<2> for EvenPowers<'_> {
     }
 }
 
-/// Writes the polynomial; sums of the squared distance of z from `limits`, and of the entries outside of them.
-pub(super) struct Apply<'a, const N: usize> {
+/// Writes the polynomial and, where `F`, the weighted function; sums of the squared distance of z from `limits`, and of the entries outside of them.
+pub(super) struct Apply<'a, const N: usize, const F: bool> {
     pub argument: &'a Argument,
     pub polynomial: Polynomial<N>,
+    pub function: Option<(Function, f32)>,
     pub limits: [f32; 2],
 }
 
-impl<const N: usize> Step<2> for Apply<'_, N> {
-    type Constants<V: Vector> = (ArgumentVectors<V>, [V; N], [V; 2]);
+impl<const N: usize, const F: bool> Step<2> for Apply<'_, N, F> {
+    type Constants<V: Vector> = (ArgumentVectors<V>, [V; N], Option<(Function, V)>, [V; 2]);
 
     #[inline(always)]
     fn constants<V: Vector>(&self, channels: Range<usize>) -> Self::Constants<V> {
         (
             self.argument.vectors(channels.clone()),
             self.polynomial.vectors(&channels),
+            self.function
+                .map(|(function, weight)| (function, V::splat(weight))),
             self.limits.map(V::splat),
         )
     }
 
     #[inline(always)]
     fn step<V: Vector>(
-        (argument, polynomial, [low, high]): &Self::Constants<V>,
+        (argument, polynomial, function, [low, high]): &Self::Constants<V>,
         x: V,
         _: V,
         [squares, outside]: [V; 2],
@@ -166,7 +180,12 @@ impl<const N: usize> Step<2> for Apply<'_, N> {
             excess.multiply_add(excess, squares),
             outside.add(one.subtract(one.where_equal(z, inside))),
         ];
-        (horner(polynomial, argument.bounded(z)), sums)
+        let c = argument.bounded(z);
+        let mut y = horner(polynomial, c);
+        if F && let Some((function, weight)) = function {
+            y = function.at(c).0.multiply_add(*weight, y);
+        }
+        (y, sums)
     }
 }
 
@@ -198,36 +217,41 @@ impl<const N: usize> Step<N> for WeightedPowers<'_, N> {
     }
 }
 
-/// The gradient of z: `g slope(c) + rest(c)` where c = z, plus `pull` times the distance of z from `limits`. Rests have odd powers up to
+/// The gradient of z: `g (slope(c) + weight f'(c)) + rest(c)` where c = z, plus `pull` times the distance of z from `limits`. Rests have odd powers up to
 /// the third, with one coefficient for each.
 #[derive(Clone, Debug)]
-pub(super) struct Slope<'a, const N: usize> {
+pub(super) struct Slope<'a, const N: usize, const F: bool> {
     pub argument: &'a Argument,
     pub slope: Polynomial<N>,
     pub rest: Polynomial<2>,
+    pub function: Option<(Function, f32)>,
     pub limits: [f32; 2],
     pub pull: f32,
 }
 
 /// [`Slope`] for 16 channels.
 #[derive(Clone, Copy)]
-pub(super) struct SlopeVectors<V, const N: usize> {
+pub(super) struct SlopeVectors<V, const N: usize, const F: bool> {
     argument: ArgumentVectors<V>,
     slope: [V; N],
     rest: [V; 2],
+    function: Option<(Function, V)>,
     low: V,
     high: V,
     pull: V,
 }
 
-impl<const N: usize> Slope<'_, N> {
+impl<const N: usize, const F: bool> Slope<'_, N, F> {
     #[inline(always)]
-    fn vectors<V: Vector>(&self, channels: &Range<usize>) -> SlopeVectors<V, N> {
+    fn vectors<V: Vector>(&self, channels: &Range<usize>) -> SlopeVectors<V, N, F> {
         let [low, high] = self.limits.map(V::splat);
         SlopeVectors {
             argument: self.argument.vectors(channels.clone()),
             slope: self.slope.vectors(channels),
             rest: self.rest.vectors(channels),
+            function: self
+                .function
+                .map(|(function, weight)| (function, V::splat(weight))),
             low,
             high,
             pull: V::splat(self.pull),
@@ -235,7 +259,7 @@ impl<const N: usize> Slope<'_, N> {
     }
 }
 
-impl<V: Vector, const N: usize> SlopeVectors<V, N> {
+impl<V: Vector, const N: usize, const F: bool> SlopeVectors<V, N, F> {
     /// u, and the gradient of z.
     #[inline(always)]
     fn at(&self, x: V, g: V) -> (V, V) {
@@ -243,7 +267,11 @@ impl<V: Vector, const N: usize> SlopeVectors<V, N> {
         let z = self.argument.normal(unit);
         let c = self.argument.bounded(z);
         let rest = horner(&self.rest, c.multiply(c)).multiply(c);
-        let inner = horner(&self.slope, c).multiply_add(g, rest);
+        let mut slope = horner(&self.slope, c);
+        if F && let Some((function, weight)) = self.function {
+            slope = function.at(c).1.multiply_add(weight, slope);
+        }
+        let inner = slope.multiply_add(g, rest);
         let excess = z.subtract(z.clamp(self.low, self.high));
         (
             unit,
@@ -253,10 +281,10 @@ impl<V: Vector, const N: usize> SlopeVectors<V, N> {
 }
 
 /// Sums of the gradient of z, and of its product with u.
-pub(super) struct SlopeSums<'a, const N: usize>(pub &'a Slope<'a, N>);
+pub(super) struct SlopeSums<'a, const N: usize, const F: bool>(pub &'a Slope<'a, N, F>);
 
-impl<const N: usize> Step<2> for SlopeSums<'_, N> {
-    type Constants<V: Vector> = SlopeVectors<V, N>;
+impl<const N: usize, const F: bool> Step<2> for SlopeSums<'_, N, F> {
+    type Constants<V: Vector> = SlopeVectors<V, N, F>;
 
     #[inline(always)]
     fn constants<V: Vector>(&self, channels: Range<usize>) -> Self::Constants<V> {
@@ -276,14 +304,14 @@ impl<const N: usize> Step<2> for SlopeSums<'_, N> {
 }
 
 /// Writes the gradient of x: `factor dz + (line[0] + line[1] u)`.
-pub(super) struct WriteGradient<'a, const N: usize> {
-    pub slope: &'a Slope<'a, N>,
+pub(super) struct WriteGradient<'a, const N: usize, const F: bool> {
+    pub slope: &'a Slope<'a, N, F>,
     pub factor: Vec<f32>,
     pub line: Polynomial<2>,
 }
 
-impl<const N: usize> Step<0> for WriteGradient<'_, N> {
-    type Constants<V: Vector> = (SlopeVectors<V, N>, V, [V; 2]);
+impl<const N: usize, const F: bool> Step<0> for WriteGradient<'_, N, F> {
+    type Constants<V: Vector> = (SlopeVectors<V, N, F>, V, [V; 2]);
 
     #[inline(always)]
     fn constants<V: Vector>(&self, channels: Range<usize>) -> Self::Constants<V> {

@@ -45,6 +45,27 @@ fn norm(value: f64, (mean, variance): (f64, f64), epsilon: f64) -> f64 {
     (value - mean) / (variance + epsilon).sqrt()
 }
 
+/// The function, that of the error by its series.
+fn exact(function: Function, x: f64) -> f64 {
+    let sigmoid = 1.0 / (1.0 + (-x).exp());
+    match function {
+        Function::Relu => x.max(0.0),
+        Function::Sigmoid => sigmoid,
+        Function::Tanh => x.tanh(),
+        Function::Softplus => x.exp().ln_1p(),
+        Function::Silu => x * sigmoid,
+        Function::Square => x * x,
+        Function::Gelu => {
+            let (mut term, mut sum) = (x, 0.0);
+            for n in 0..200_u32 {
+                sum += term / f64::from(2 * n + 1);
+                term *= -x * x / (2.0 * f64::from(n + 1));
+            }
+            x * (0.5 + sum / (2.0 * std::f64::consts::PI).sqrt())
+        }
+    }
+}
+
 /// Values and penalty by the definition.
 fn defined(activation: &Activation, point: &Point) -> (Vec<f64>, f64) {
     let channels = activation.channels;
@@ -77,7 +98,7 @@ fn defined(activation: &Activation, point: &Point) -> (Vec<f64>, f64) {
         let basis: Vec<f64> = c.iter().map(|c| (c * c - 1.0) / SQRT_2).collect();
         for row in 0..count {
             z_all[row * channels + channel] = z[row];
-            y[row * channels + channel] = match &activation.form {
+            let polynomial = match &activation.form {
                 Form::Polynomial { degree } => {
                     let rows = point.numbers.len() / (degree + 1);
                     let numbers = &point.numbers[channel % rows * (degree + 1)..][..degree + 1];
@@ -96,20 +117,26 @@ fn defined(activation: &Activation, point: &Point) -> (Vec<f64>, f64) {
                         + offset
                 }
             };
+            let (function, weight) = activation.function.unwrap_or((Function::Relu, 0.0));
+            y[row * channels + channel] =
+                weight * exact(function, c[row]) + (1.0 - weight) * polynomial;
         }
     }
     let excess = |z: f64| z - z.clamp(activation.limits[0], activation.limits[1]);
     let range = z_all.iter().map(|z| excess(*z).powi(2)).sum::<f64>() / z_all.len() as f64;
-    let peak = activation.peaks.map_or(0.0, |peaks| {
-        let images = z_all.chunks(peaks.rows * channels);
-        let count = images.len() as f64;
-        let largest = images.map(|image| image.iter().fold(0.0_f64, |most, z| most.max(z.abs())));
-        peaks.weight
-            * largest
-                .map(|most| (most - peaks.limit).max(0.0).powi(2))
-                .sum::<f64>()
-            / count
-    });
+    let images = || z_all.chunks(activation.image_rows * channels);
+    let largest = images().map(|image| image.iter().fold(0.0_f64, |most, z| most.max(z.abs())));
+    let energy =
+        images().map(|image| image.iter().map(|z| z * z).sum::<f64>() / image.len() as f64);
+    let over = |penalty: Option<ImagePenalty>, values: Vec<f64>| {
+        let Some(ImagePenalty { limit, weight }) = penalty else {
+            return 0.0;
+        };
+        let squares = values.iter().map(|value| (value - limit).max(0.0).powi(2));
+        weight * squares.sum::<f64>() / values.len() as f64
+    };
+    let peak =
+        over(activation.peaks, largest.collect()) + over(activation.energies, energy.collect());
     (y, activation.range_weight * range + peak)
 }
 
@@ -228,10 +255,13 @@ fn plain(channels: usize) -> Activation {
         norm: Norm::Batch,
         epsilon: 1e-5,
         form: Form::Polynomial { degree: 2 },
+        function: None,
         bounds: [f64::NEG_INFINITY, f64::INFINITY],
         limits: [-2.0, 2.0],
         range_weight: 0.0,
+        image_rows: 1,
         peaks: None,
+        energies: None,
     }
 }
 
@@ -301,14 +331,47 @@ fn bounds_and_penalties_agree_with_their_definitions() {
             bounds: [-1.1, 1.3],
             limits: [-0.8, 0.9],
             range_weight: 3.0,
-            peaks: Some(Peaks {
+            image_rows: 4,
+            peaks: Some(ImagePenalty {
                 limit: 1.5,
                 weight: 2.0,
-                rows: 4,
+            }),
+            energies: Some(ImagePenalty {
+                limit: 0.8,
+                weight: 3.0,
             }),
             ..plain(5)
         };
         check(&activation, 40, 0.0);
+    }
+}
+
+#[test]
+fn functions_agree_with_their_definitions_alone_and_mixed_with_polynomials() {
+    use Function::{Gelu, Relu, Sigmoid, Silu, Softplus, Square, Tanh};
+    for function in [Relu, Sigmoid, Tanh, Softplus, Silu, Gelu, Square] {
+        for (weight, form) in [
+            (1.0, Form::Polynomial { degree: 2 }),
+            (0.3, Form::Polynomial { degree: 4 }),
+            (
+                0.6,
+                Form::Hermite {
+                    linear: 0.5,
+                    fixed: None,
+                },
+            ),
+        ] {
+            let function = Some((function, weight));
+            check(
+                &Activation {
+                    form,
+                    function,
+                    ..plain(5)
+                },
+                30,
+                0.0,
+            );
+        }
     }
 }
 
@@ -354,10 +417,14 @@ fn the_number_of_threads_does_not_change_a_bit() {
             linear: 0.5,
             fixed: None,
         },
-        peaks: Some(Peaks {
+        image_rows: 64,
+        peaks: Some(ImagePenalty {
             limit: 1.0,
             weight: 1.0,
-            rows: 64,
+        }),
+        energies: Some(ImagePenalty {
+            limit: 0.9,
+            weight: 1.0,
         }),
         ..plain(24)
     };
