@@ -17,7 +17,7 @@ use crate::graph::{Graph, LayerStatistics, Normalisation, values};
 use crate::hermite;
 use crate::infer::{Inputs, tensor};
 use crate::logits;
-use crate::ops::{energy_penalty, peak_penalty, range_penalty};
+use crate::ops::{energy_penalty, peak_penalty, range_penalty, release};
 use crate::parameters::{Coefficients, Parameters};
 use burn::tensor::{Device, Tensor, TensorData};
 use cryptodl_data::{Dataset, Images, Preprocessing};
@@ -72,13 +72,15 @@ pub fn train(
     threads
         .map_err(|error| TrainError::Threads(error.to_string()))?
         .install(|| {
-            train_here(
+            let outcome = train_here(
                 experiment,
                 dataset,
                 (activations, original),
                 checkpoint_dir,
                 stop,
-            )
+            );
+            release();
+            outcome
         })
 }
 

@@ -1,15 +1,10 @@
-//! Convolution of feature maps as matrix products.
-//!
-//! The windows of a few images are written out as the rows of a matrix (im2col), small enough to stay in a core's cache, and
-//! multiplied with the weight. The backward pass writes them out again instead of keeping them: that costs less than the memory.
+//! Convolution of feature maps.
 
-use super::kernel::{Kernel, Matrix, Owned, apply};
+use super::kernel::{MapKernel, Matrix, Owned, apply_to_map};
+use super::memory::{MapEntry, take};
 use super::windows::Windows;
-use burn::backend::Flex;
-use burn::backend::flex::FlexTensor;
-use burn::backend::ops::FloatTensorOps;
-use burn::tensor::{Tensor, TensorData};
-use rayon::prelude::*;
+use burn::tensor::Tensor;
+use nhwc::Conv;
 
 /// Convolution.
 ///
@@ -17,156 +12,56 @@ use rayon::prelude::*;
 /// - `x`: `[images * height * width, in]`
 /// - `weight`: `[out, in, kernel, kernel]`
 /// - output: `[images * rows * columns, out]`
+#[expect(
+    clippy::expect_used,
+    reason = "the network's shapes are checked before a graph is made of it"
+)]
 pub(crate) fn conv(x: Tensor<2>, weight: Tensor<4>, windows: Windows) -> Tensor<2> {
     let [outputs, ..] = weight.dims();
-    // To the order of a window's memory: [kernel, kernel, in] by out.
-    let weight = weight
-        .permute([2, 3, 1, 0])
-        .reshape([windows.area(), outputs]);
-    apply(Conv { windows }, x, weight)
+    let conv = Conv::new(
+        [windows.input.height, windows.input.width],
+        [windows.input.channels, outputs],
+        windows.kernel,
+        windows.stride,
+        windows.padding,
+    );
+    let weight = weight.reshape([outputs, windows.area()]);
+    apply_to_map(Convolution(conv.expect("a window that fits")), x, weight)
 }
 
-/// Parameters: `[kernel * kernel * in, out]`.
+/// Parameters: the weight as `[out, in * kernel * kernel]`.
 #[derive(Debug)]
-struct Conv {
-    windows: Windows,
-}
+struct Convolution(Conv);
 
-/// Values of written-out windows that one task works on, about: a quarter of a core's second cache.
-const TASK: usize = 1 << 16;
-
-impl Conv {
-    /// Values of one image before and after, and its windows.
-    fn sizes(&self, outputs: usize) -> (usize, usize, usize) {
-        let (rows, columns) = self.windows.counts();
-        (
-            self.windows.input.len(),
-            rows * columns * outputs,
-            rows * columns,
-        )
-    }
-
-    /// Images that one task works on; fixed by the shapes, so that results do not depend on the number of threads.
-    fn images(&self) -> usize {
-        let (_, _, count) = self.sizes(1);
-        (TASK / (count * self.windows.area()).max(1)).clamp(1, 64)
-    }
-
-    /// The windows of some images, one a row.
-    fn write_out(&self, images: &[f32]) -> FlexTensor {
-        let (size, _, count) = self.sizes(1);
-        let area = self.windows.area();
-        let mut rows = vec![0.0; images.len() / size * count * area];
-        for (image, rows) in images
-            .chunks_exact(size)
-            .zip(rows.chunks_exact_mut(count * area))
-        {
-            self.windows.stretches(|window, at, from, length| {
-                let at = window * area + at;
-                rows[at..at + length].copy_from_slice(&image[from..from + length]);
-            });
-        }
-        let rows_count = rows.len() / area;
-        tensor(rows, rows_count, area)
-    }
-
-    /// The reverse of [`Self::write_out`]: adds every value to where it came from.
-    fn add_back(&self, rows: &[f32], images: &mut [f32]) {
-        let (size, _, count) = self.sizes(1);
-        let area = self.windows.area();
-        for (image, rows) in images
-            .chunks_exact_mut(size)
-            .zip(rows.chunks_exact(count * area))
-        {
-            self.windows.stretches(|window, at, from, length| {
-                let at = window * area + at;
-                for (to, value) in image[from..from + length]
-                    .iter_mut()
-                    .zip(&rows[at..at + length])
-                {
-                    *to += value;
-                }
-            });
-        }
-    }
-}
-
-fn tensor(values: Vec<f32>, rows: usize, columns: usize) -> FlexTensor {
-    FlexTensor::from_data(TensorData::new(values, [rows, columns]))
-}
-
-/// The product of two matrices.
-fn product(left: FlexTensor, right: FlexTensor) -> FlexTensor {
-    <Flex as FloatTensorOps<Flex>>::float_matmul(left, right).to_contiguous()
-}
-
-/// The transposed matrix, without a copy.
-fn transposed(matrix: FlexTensor) -> FlexTensor {
-    <Flex as FloatTensorOps<Flex>>::float_transpose(matrix)
-}
-
-fn values(tensor: &FlexTensor) -> &[f32] {
-    tensor.as_slice::<f32>().unwrap_or_default()
-}
-
-impl Kernel for Conv {
-    fn forward(&self, x: Matrix<'_>, parameters: Matrix<'_>) -> Owned {
-        let (before, after, count) = self.sizes(parameters.columns);
-        let weight = tensor(
-            parameters.values.to_vec(),
-            parameters.rows,
-            parameters.columns,
-        );
-        let images = x.values.len() / before;
-        let task = self.images();
-        let mut y = vec![0.0; images * after];
-        y.par_chunks_mut(task * after)
-            .zip(x.values.par_chunks(task * before))
-            .for_each(|(y, x)| {
-                y.copy_from_slice(values(&product(self.write_out(x), weight.clone())));
-            });
+impl MapKernel for Convolution {
+    fn forward<T: MapEntry>(&self, x: Matrix<'_, T>, parameters: Matrix<'_>) -> Owned<T> {
+        let images = x.values.len() / self.0.input_len();
+        let mut values = take(images * self.0.output_len());
+        self.0.forward(x.values, parameters.values, &mut values);
         Owned {
-            rows: images * count,
-            columns: parameters.columns,
-            values: y,
+            rows: values.len() / parameters.rows,
+            columns: parameters.rows,
+            values,
         }
     }
 
-    fn backward(
+    fn backward<T: MapEntry>(
         &self,
-        x: Matrix<'_>,
+        x: Matrix<'_, T>,
         parameters: Matrix<'_>,
-        gradient: Matrix<'_>,
+        gradient: Matrix<'_, T>,
         wants_x: bool,
-    ) -> (Option<Vec<f32>>, Vec<f32>) {
-        let outputs = parameters.columns;
-        let (before, after, _) = self.sizes(outputs);
-        let task = self.images();
-        let weight = transposed(tensor(parameters.values.to_vec(), parameters.rows, outputs));
-        let mut x_gradient = vec![0.0; if wants_x { x.values.len() } else { 0 }];
-        let gradient_of = |g: &[f32]| tensor(g.to_vec(), g.len() / outputs, outputs);
-        if wants_x {
-            let tasks = x_gradient
-                .par_chunks_mut(task * before)
-                .zip(gradient.values.par_chunks(task * after));
-            tasks.for_each(|(dx, g)| {
-                self.add_back(values(&product(gradient_of(g), weight.clone())), dx)
-            });
-        }
-        let tasks = x
-            .values
-            .par_chunks(task * before)
-            .zip(gradient.values.par_chunks(task * after));
-        let partial: Vec<FlexTensor> = tasks
-            .map(|(x, g)| product(transposed(self.write_out(x)), gradient_of(g)))
-            .collect();
-        let mut weight_gradient = vec![0.0; parameters.values.len()];
-        for partial in &partial {
-            for (sum, value) in weight_gradient.iter_mut().zip(values(partial)) {
-                *sum += value;
-            }
-        }
-        (wants_x.then_some(x_gradient), weight_gradient)
+    ) -> (Option<Vec<T>>, Vec<f32>) {
+        let x_gradient = wants_x.then(|| {
+            let mut x_gradient = take(x.values.len());
+            self.0
+                .input_gradient(parameters.values, gradient.values, &mut x_gradient);
+            x_gradient
+        });
+        (
+            x_gradient,
+            self.0.weight_gradient(x.values, gradient.values),
+        )
     }
 }
 

@@ -1,9 +1,10 @@
-//! Our own loops in the engine's graph.
+//! Our own kernels in the engine's graph.
 //!
 //! An engine that evaluates one elementary operation after the other makes a pass over memory for each. The operations that
-//! training spends its time in are written as loops over plain slices instead, forward and backward, behind one interface: a
-//! [`Kernel`] takes a data matrix and a small matrix of parameters. This file is all that connects them with burn.
+//! training spends its time in are functions of plain slices instead, forward and backward, behind one interface: a [`MapKernel`]
+//! takes a feature map, in f32 or in bf16, and a small matrix of parameters in f32. This file is all that connects them with burn.
 
+use super::memory::{MapEntry, give};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
@@ -11,28 +12,45 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
+use nhwc::bf16;
 use rayon::prelude::*;
 use std::fmt::Debug;
 use std::sync::Arc;
 
 /// A matrix in row-major order.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Matrix<'a> {
+pub(super) struct Matrix<'a, T = f32> {
     pub rows: usize,
     pub columns: usize,
-    pub values: &'a [f32],
+    pub values: &'a [T],
 }
 
 /// A matrix in row-major order, owned.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Owned {
+pub(super) struct Owned<T = f32> {
     pub rows: usize,
     pub columns: usize,
-    pub values: Vec<f32>,
+    pub values: Vec<T>,
 }
 
-/// A differentiable function of a data matrix and a parameter matrix.
+/// A differentiable function of a feature map and a parameter matrix, for maps of either precision.
+pub(super) trait MapKernel: Debug + Send + Sync + 'static {
+    /// The function.
+    fn forward<T: MapEntry>(&self, x: Matrix<'_, T>, parameters: Matrix<'_>) -> Owned<T>;
+
+    /// From the gradient of the output, the gradients of `x` (asked for where `wants_x`) and of the parameters, each of their
+    /// matrix's size.
+    fn backward<T: MapEntry>(
+        &self,
+        x: Matrix<'_, T>,
+        parameters: Matrix<'_>,
+        gradient: Matrix<'_, T>,
+        wants_x: bool,
+    ) -> (Option<Vec<T>>, Vec<f32>);
+}
+
+/// A differentiable function of a data matrix and a parameter matrix, both in f32.
 pub(super) trait Kernel: Debug + Send + Sync + 'static {
     /// The function.
     fn forward(&self, x: Matrix<'_>, parameters: Matrix<'_>) -> Owned;
@@ -48,32 +66,131 @@ pub(super) trait Kernel: Debug + Send + Sync + 'static {
     ) -> (Option<Vec<f32>>, Vec<f32>);
 }
 
+/// What the engine sees of a kernel: a function of two tensors, and their gradients.
+pub(super) trait Differentiable: Debug + Send + Sync {
+    fn forward(&self, x: &FlexTensor, parameters: &FlexTensor) -> FlexTensor;
+
+    fn backward(
+        &self,
+        x: &FlexTensor,
+        parameters: &FlexTensor,
+        gradient: &FlexTensor,
+        wants_x: bool,
+    ) -> (Option<FlexTensor>, FlexTensor);
+}
+
+#[derive(Debug)]
+struct OnMaps<K>(K);
+
+impl<K: MapKernel> OnMaps<K> {
+    fn forward_in<T: MapEntry>(&self, x: &FlexTensor, parameters: &FlexTensor) -> FlexTensor {
+        let y = self.0.forward::<T>(matrix(x), matrix(parameters));
+        FlexTensor::from_data(TensorData::new(y.values, [y.rows, y.columns]))
+    }
+
+    fn backward_in<T: MapEntry>(
+        &self,
+        x: &FlexTensor,
+        parameters: &FlexTensor,
+        gradient: &FlexTensor,
+        wants_x: bool,
+    ) -> (Option<FlexTensor>, FlexTensor) {
+        let (x_gradient, parameters_gradient) =
+            self.0
+                .backward::<T>(matrix(x), matrix(parameters), matrix(gradient), wants_x);
+        (
+            x_gradient.map(|values| like(x, values)),
+            like(parameters, parameters_gradient),
+        )
+    }
+}
+
+impl<K: MapKernel> Differentiable for OnMaps<K> {
+    fn forward(&self, x: &FlexTensor, parameters: &FlexTensor) -> FlexTensor {
+        match x.dtype() {
+            DType::BF16 => self.forward_in::<bf16>(x, parameters),
+            _ => self.forward_in::<f32>(x, parameters),
+        }
+    }
+
+    fn backward(
+        &self,
+        x: &FlexTensor,
+        parameters: &FlexTensor,
+        gradient: &FlexTensor,
+        wants_x: bool,
+    ) -> (Option<FlexTensor>, FlexTensor) {
+        match x.dtype() {
+            DType::BF16 => self.backward_in::<bf16>(x, parameters, gradient, wants_x),
+            _ => self.backward_in::<f32>(x, parameters, gradient, wants_x),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct OnNumbers<K>(K);
+
+impl<K: Kernel> Differentiable for OnNumbers<K> {
+    fn forward(&self, x: &FlexTensor, parameters: &FlexTensor) -> FlexTensor {
+        let y = self.0.forward(matrix(x), matrix(parameters));
+        FlexTensor::from_data(TensorData::new(y.values, [y.rows, y.columns]))
+    }
+
+    fn backward(
+        &self,
+        x: &FlexTensor,
+        parameters: &FlexTensor,
+        gradient: &FlexTensor,
+        wants_x: bool,
+    ) -> (Option<FlexTensor>, FlexTensor) {
+        let (x_gradient, parameters_gradient) =
+            self.0
+                .backward(matrix(x), matrix(parameters), matrix(gradient), wants_x);
+        (
+            x_gradient.map(|values| like(x, values)),
+            like(parameters, parameters_gradient),
+        )
+    }
+}
+
+/// `kernel` as an operation of the engine, on maps of either precision.
+pub(super) fn apply_to_map(
+    kernel: impl MapKernel,
+    x: Tensor<2>,
+    parameters: Tensor<2>,
+) -> Tensor<2> {
+    operation(Arc::new(OnMaps(kernel)), x, parameters)
+}
+
 /// `kernel` as an operation of the engine.
 pub(super) fn apply(kernel: impl Kernel, x: Tensor<2>, parameters: Tensor<2>) -> Tensor<2> {
+    operation(Arc::new(OnNumbers(kernel)), x, parameters)
+}
+
+fn operation(kernel: Arc<dyn Differentiable>, x: Tensor<2>, parameters: Tensor<2>) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as Fused>::fused(
         x.into_dispatch(),
         parameters.into_dispatch(),
-        Arc::new(kernel),
+        kernel,
     ))
 }
 
-/// The extension of burn's backends by [`Kernel`]s.
+/// The extension of burn's backends by kernels.
 #[backend_extension(Flex, Autodiff)]
 pub(super) trait Fused: Backend {
     fn fused(
         x: FloatTensor<Self>,
         parameters: FloatTensor<Self>,
-        kernel: Arc<dyn Kernel>,
+        kernel: Arc<dyn Differentiable>,
     ) -> FloatTensor<Self>;
 }
 
 impl Fused for Flex {
-    fn fused(x: FlexTensor, parameters: FlexTensor, kernel: Arc<dyn Kernel>) -> FlexTensor {
-        forward(
-            &x.to_contiguous(),
-            &parameters.to_contiguous(),
-            kernel.as_ref(),
-        )
+    fn fused(x: FlexTensor, parameters: FlexTensor, kernel: Arc<dyn Differentiable>) -> FlexTensor {
+        let x = contiguous(x);
+        let y = kernel.forward(&x, &contiguous(parameters));
+        keep(x);
+        y
     }
 }
 
@@ -81,12 +198,12 @@ impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
     fn fused(
         x: FloatTensor<Self>,
         parameters: FloatTensor<Self>,
-        kernel: Arc<dyn Kernel>,
+        kernel: Arc<dyn Differentiable>,
     ) -> FloatTensor<Self> {
         let (x, x_node) = x.into_parts();
         let (parameters, parameters_node) = parameters.into_parts();
-        let (x, parameters) = (x.to_contiguous(), parameters.to_contiguous());
-        let y = forward(&x, &parameters, kernel.as_ref());
+        let (x, parameters) = (contiguous(x), contiguous(parameters));
+        let y = kernel.forward(&x, &parameters);
         match FusedBackward
             .prepare::<C>([x_node, parameters_node])
             .compute_bound()
@@ -102,42 +219,49 @@ impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
 struct FusedBackward;
 
 impl Backward<Flex, 2> for FusedBackward {
-    type State = (FlexTensor, FlexTensor, Arc<dyn Kernel>);
+    type State = (FlexTensor, FlexTensor, Arc<dyn Differentiable>);
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let [x_node, parameters_node] = ops.parents;
         let (x, parameters, kernel) = ops.state;
-        let gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
-        let (x_gradient, parameters_gradient) = kernel.backward(
-            matrix(&x),
-            matrix(&parameters),
-            matrix(&gradient),
-            x_node.is_some(),
-        );
-        if let (Some(node), Some(values)) = (x_node, x_gradient) {
-            gradients.register::<Flex>(node.id, like(&x, values));
+        let gradient = contiguous(gradients.consume::<Flex>(&ops.node));
+        let (x_gradient, parameters_gradient) =
+            kernel.backward(&x, &parameters, &gradient, x_node.is_some());
+        keep(gradient);
+        keep(x);
+        if let (Some(node), Some(x_gradient)) = (x_node, x_gradient) {
+            gradients.register::<Flex>(node.id, x_gradient);
         }
         if let Some(node) = parameters_node {
-            gradients.register::<Flex>(node.id, like(&parameters, parameters_gradient));
+            gradients.register::<Flex>(node.id, parameters_gradient);
         }
     }
 }
 
-fn forward(x: &FlexTensor, parameters: &FlexTensor, kernel: &dyn Kernel) -> FlexTensor {
-    let y = kernel.forward(matrix(x), matrix(parameters));
-    FlexTensor::from_data(TensorData::new(y.values, [y.rows, y.columns]))
+/// Consumes the tensor, so that nothing shares the memory of the one that it becomes.
+fn contiguous(tensor: FlexTensor) -> FlexTensor {
+    tensor.to_contiguous()
 }
 
-fn like(tensor: &FlexTensor, values: Vec<f32>) -> FlexTensor {
+/// Keeps the memory of a map that is no longer used.
+fn keep(map: FlexTensor) {
+    match map.dtype() {
+        DType::F32 => give::<f32>(map),
+        DType::BF16 => give::<bf16>(map),
+        _ => {}
+    }
+}
+
+fn like<T: MapEntry>(tensor: &FlexTensor, values: Vec<T>) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, tensor.shape()))
 }
 
-fn matrix(tensor: &FlexTensor) -> Matrix<'_> {
+fn matrix<T: MapEntry>(tensor: &FlexTensor) -> Matrix<'_, T> {
     let shape = tensor.shape();
     Matrix {
         rows: shape[0],
         columns: shape[1],
-        values: tensor.as_slice::<f32>().unwrap_or_default(),
+        values: tensor.as_slice::<T>().unwrap_or_default(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Average and maximum pooling.
 
-use super::kernel::{Kernel, Matrix, Owned, apply};
+use super::kernel::{MapKernel, Matrix, Owned, apply_to_map};
+use super::memory::{MapEntry, take};
 use super::windows::Windows;
 use burn::tensor::Tensor;
 use burn::tensor::module::max_pool2d;
@@ -14,7 +15,7 @@ use rayon::prelude::*;
 /// `[images * height * width, channels]` to `[images * rows * columns, channels]`
 pub(crate) fn avg_pool(x: Tensor<2>, windows: Windows) -> Tensor<2> {
     let nothing = Tensor::zeros([1, 1], &x.device());
-    apply(Average { windows }, x, nothing)
+    apply_to_map(Average { windows }, x, nothing)
 }
 
 #[derive(Debug)]
@@ -38,23 +39,30 @@ impl Average {
     }
 }
 
-impl Kernel for Average {
-    fn forward(&self, x: Matrix<'_>, _: Matrix<'_>) -> Owned {
+impl MapKernel for Average {
+    fn forward<T: MapEntry>(&self, x: Matrix<'_, T>, _: Matrix<'_>) -> Owned<T> {
         let (before, after) = self.sizes();
         let (channels, share) = (x.columns, self.share());
-        let mut y = vec![0.0; x.values.len() / before * after];
+        let mut y = take(x.values.len() / before * after);
         y.par_chunks_mut(after)
             .zip(x.values.par_chunks(before))
-            .for_each(|(y, x)| {
-                self.windows.stretches(|window, _, from, length| {
-                    let mean = &mut y[window * channels..(window + 1) * channels];
-                    for pixel in x[from..from + length].chunks_exact(channels) {
-                        mean.iter_mut()
-                            .zip(pixel)
-                            .for_each(|(mean, x)| *mean += share * x);
+            .for_each_init(
+                || vec![0.0; after],
+                |sums, (y, x)| {
+                    sums.fill(0.0);
+                    self.windows.stretches(|window, _, from, length| {
+                        let sums = &mut sums[window * channels..(window + 1) * channels];
+                        for pixel in x[from..from + length].chunks_exact(channels) {
+                            for (sum, x) in sums.iter_mut().zip(pixel) {
+                                *sum += x.to_f32();
+                            }
+                        }
+                    });
+                    for (y, sum) in y.iter_mut().zip(sums) {
+                        *y = T::from_f32(share * *sum);
                     }
-                });
-            });
+                },
+            );
         Owned {
             rows: y.len() / channels,
             columns: channels,
@@ -62,27 +70,36 @@ impl Kernel for Average {
         }
     }
 
-    fn backward(
+    fn backward<T: MapEntry>(
         &self,
-        x: Matrix<'_>,
+        x: Matrix<'_, T>,
         _: Matrix<'_>,
-        gradient: Matrix<'_>,
+        gradient: Matrix<'_, T>,
         wants_x: bool,
-    ) -> (Option<Vec<f32>>, Vec<f32>) {
+    ) -> (Option<Vec<T>>, Vec<f32>) {
         let (before, after) = self.sizes();
         let (channels, share) = (x.columns, self.share());
         let x_gradient = wants_x.then(|| {
-            let mut dx = vec![0.0; x.values.len()];
+            let mut dx = take(x.values.len());
             dx.par_chunks_mut(before)
                 .zip(gradient.values.par_chunks(after))
-                .for_each(|(dx, g)| {
-                    self.windows.stretches(|window, _, from, length| {
-                        let g = &g[window * channels..(window + 1) * channels];
-                        for pixel in dx[from..from + length].chunks_exact_mut(channels) {
-                            pixel.iter_mut().zip(g).for_each(|(dx, g)| *dx += share * g);
+                .for_each_init(
+                    || vec![0.0; before],
+                    |sums, (dx, g)| {
+                        sums.fill(0.0);
+                        self.windows.stretches(|window, _, from, length| {
+                            let g = &g[window * channels..(window + 1) * channels];
+                            for pixel in sums[from..from + length].chunks_exact_mut(channels) {
+                                for (sum, g) in pixel.iter_mut().zip(g) {
+                                    *sum += g.to_f32();
+                                }
+                            }
+                        });
+                        for (dx, sum) in dx.iter_mut().zip(sums) {
+                            *dx = T::from_f32(share * *sum);
                         }
-                    });
-                });
+                    },
+                );
             dx
         });
         (x_gradient, vec![0.0])
