@@ -34,7 +34,7 @@ pub(super) fn fingerprint(
         steps.soft_clamp,
     );
     let inputs = serde_json::to_vec(&(
-        "cryptodl training 2",
+        "cryptodl training 3",
         (experiment.seed, preprocessing),
         &experiment.activation,
         &experiment.network,

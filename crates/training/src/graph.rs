@@ -3,11 +3,12 @@
 use super::hermite;
 use super::ops::{self, Moments, Windows};
 use super::parameters::{Coefficients, Parameters};
-use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use burn::tensor::{DType, Device, FloatDType, Gradients, Tensor, TensorData};
 use cryptodl_model::ModelError;
 use cryptodl_model::{TrainedLayer, TrainedNetwork};
 use cryptodl_spec::Shape;
-use polyapprox::Function;
+use nhwc::{Activation, Form, ImagePenalty, Norm, Outside, Precision};
+use polyapprox::{Function, Interval};
 
 /// Which statistics a forward pass normalises by.
 #[derive(Clone, Copy, Debug)]
@@ -43,10 +44,35 @@ pub(crate) struct LayerStatistics {
 pub(crate) struct Pass {
     /// `[images, classes]`.
     pub logits: Tensor<2>,
-    /// In layer order.
+    /// In layer order, from a pass with [`Normalisation::Stored`] or of a graph that keeps them.
     pub inputs: Vec<ActivationInput>,
+    /// What lay outside of the limits at each activation, in layer order, from all other passes. The penalties enter the gradients by
+    /// themselves.
+    pub outside: Vec<Outside>,
     /// The batch's own, in layer order; empty unless it was normalised by them.
     pub statistics: Vec<LayerStatistics>,
+}
+
+/// What keeps the inputs of polynomials inside their interval.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Penalties {
+    /// What lies outside is counted.
+    pub interval: Interval,
+    /// Factor of the mean squared distance of all values from the interval.
+    pub range: f64,
+    /// The penalty on each image's largest |value|.
+    pub peak: Option<ImagePenalty>,
+    /// The penalty on each image's mean square.
+    pub energy: Option<ImagePenalty>,
+}
+
+/// A batch norm that is computed together with the activation after it.
+struct PendingNorm {
+    layer: usize,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    norm: Norm,
+    epsilon: f64,
 }
 
 /// A network on the engine. Its numbers are copied in when it is made; a new step makes a new one.
@@ -59,6 +85,9 @@ pub(crate) struct Graph<'n> {
     clamp: Option<f64>,
     /// The function that a polynomial stands for, and its own share of the activation.
     blend: Option<(Function, f64)>,
+    penalties: Option<Penalties>,
+    precision: Precision,
+    keeps_inputs: bool,
 }
 
 impl<'n> Graph<'n> {
@@ -95,7 +124,31 @@ impl<'n> Graph<'n> {
             coefficients: parameters.coefficients(),
             clamp: None,
             blend: None,
+            penalties: None,
+            precision: Precision::F32,
+            keeps_inputs: false,
         }
+    }
+
+    /// Counts and penalises what leaves the polynomials' interval.
+    pub fn penalised(self, penalties: Penalties) -> Self {
+        Self {
+            penalties: Some(penalties),
+            ..self
+        }
+    }
+
+    /// Keeps the inputs of activations, which are then computed apart from the norm before them.
+    pub fn keeping_inputs(self) -> Self {
+        Self {
+            keeps_inputs: true,
+            ..self
+        }
+    }
+
+    /// Keeps feature maps in the precision, and multiplies in it. Statistics, dense layers and all parameters stay in f32.
+    pub fn in_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// Cuts what goes into polynomials off at `most` on either side.
@@ -125,13 +178,31 @@ impl<'n> Graph<'n> {
             taken += 1;
             self.leaves[taken - 1].clone()
         };
-        let (mut inputs, mut statistics) = (Vec::new(), Vec::new());
+        let (mut inputs, mut statistics, mut outside) = (Vec::new(), Vec::new(), Vec::new());
+        let mut pending: Option<PendingNorm> = None;
         let fixed_at = |layer: usize| match normalisation {
             Normalisation::Fixed(all) => all.iter().find(|statistics| statistics.layer == layer),
             Normalisation::Stored | Normalisation::Batch => None,
         };
-        let mut x = x;
+        let mut x = match self.precision {
+            Precision::F32 => x,
+            Precision::Bf16 => x.cast(FloatDType::BF16),
+        };
         for (layer, (numbers, output)) in self.network.layers.iter().zip(self.shapes).enumerate() {
+            let activates = matches!(
+                numbers,
+                TrainedLayer::Polynomial { .. } | TrainedLayer::Function(_)
+            );
+            if let Some(norm) = pending.take_if(|_| !activates || self.keeps_inputs) {
+                x = normalised(x, norm, &mut statistics);
+            }
+            if activates && (self.keeps_inputs || matches!(normalisation, Normalisation::Stored)) {
+                inputs.push(ActivationInput {
+                    layer,
+                    shape,
+                    values: x.clone(),
+                });
+            }
             x = match numbers {
                 TrainedLayer::Conv {
                     out_channels,
@@ -153,7 +224,8 @@ impl<'n> Graph<'n> {
                     if bias.is_empty() {
                         y
                     } else {
-                        y + next().unsqueeze::<2>()
+                        let bias = next().cast(y.dtype());
+                        y + bias.unsqueeze::<2>()
                     }
                 }
                 TrainedLayer::Dense {
@@ -167,7 +239,7 @@ impl<'n> Graph<'n> {
                         .reshape([*outputs, shape.channels, shape.height * shape.width])
                         .permute([2, 1, 0])
                         .reshape([*inputs, *outputs]);
-                    let y = x.reshape([images, *inputs]).matmul(weight);
+                    let y = in_f32(x).reshape([images, *inputs]).matmul(weight);
                     if bias.is_empty() {
                         y
                     } else {
@@ -182,63 +254,64 @@ impl<'n> Graph<'n> {
                     epsilon,
                 } => {
                     let (gamma_leaf, beta_leaf) = (next(), next());
-                    match (normalisation, fixed_at(layer)) {
-                        (Normalisation::Stored, _) => {
-                            ops::fixed_norm(x, gamma, beta, mean, variance, *epsilon)
-                        }
-                        (_, Some(fixed)) => {
-                            let line = line(gamma_leaf, beta_leaf, &fixed.moments, *epsilon);
-                            ops::polynomial(x, line)
-                        }
-                        (_, None) => {
-                            let (y, moments) = ops::batch_norm(x, gamma_leaf, beta_leaf, *epsilon);
-                            statistics.push(LayerStatistics { layer, moments });
-                            y
-                        }
+                    if matches!(normalisation, Normalisation::Stored) {
+                        ops::fixed_norm(x, gamma, beta, mean, variance, *epsilon)
+                    } else {
+                        let norm = fixed_at(layer)
+                            .map_or(Norm::Batch, |fixed| Norm::Fixed(fixed.moments.clone()));
+                        pending = Some(PendingNorm {
+                            layer,
+                            gamma: gamma_leaf,
+                            beta: beta_leaf,
+                            norm,
+                            epsilon: *epsilon,
+                        });
+                        x
                     }
+                }
+                TrainedLayer::Polynomial { degree, rows, .. }
+                    if matches!(normalisation, Normalisation::Stored) =>
+                {
+                    ops::polynomial(x, next().reshape([*rows, degree + 1]))
+                }
+                TrainedLayer::Function(function)
+                    if matches!(normalisation, Normalisation::Stored) =>
+                {
+                    ops::function(x, *function)
                 }
                 TrainedLayer::Polynomial { degree, rows, .. } => {
-                    inputs.push(ActivationInput {
-                        layer,
-                        shape,
-                        values: x.clone(),
-                    });
-                    let x = match self.clamp {
-                        Some(most) => x.clamp(-most, most),
-                        None => x,
-                    };
-                    let original = self
-                        .blend
-                        .map(|(function, share)| (ops::function(x.clone(), function), share));
                     let numbers = next().reshape([*rows, degree + 1]);
-                    let y = match (self.coefficients, fixed_at(layer)) {
-                        (Coefficients::HermiteNormalized { linear }, Some(fixed)) => {
-                            let row = hermite::coefficients(numbers, linear, &fixed.moments);
-                            ops::polynomial(x, row)
-                        }
-                        (Coefficients::HermiteNormalized { linear }, None) => {
-                            let (y, moments) = hermite::forward(x, numbers, linear);
-                            statistics.push(LayerStatistics { layer, moments });
-                            y
-                        }
-                        (Coefficients::Frozen | Coefficients::Trained { .. }, _) => {
-                            ops::polynomial(x, numbers)
-                        }
-                    };
-                    match original {
-                        Some((original, share)) => {
-                            original.mul_scalar(1.0 - share) + y.mul_scalar(share)
-                        }
-                        None => y,
+                    let fixed = fixed_at(layer).map(|fixed| fixed.moments.clone());
+                    let activation = self.polynomial(shape, *degree, fixed);
+                    let (y, inner) = activated(
+                        activation,
+                        x,
+                        pending.take(),
+                        numbers,
+                        &mut statistics,
+                        &mut outside,
+                    );
+                    if let Some(moments) = inner {
+                        statistics.push(LayerStatistics { layer, moments });
                     }
+                    y
                 }
                 TrainedLayer::Function(function) => {
-                    inputs.push(ActivationInput {
-                        layer,
-                        shape,
-                        values: x.clone(),
-                    });
-                    ops::function(x, *function)
+                    let activation = Activation {
+                        function: Some((ops::original(*function), 1.0)),
+                        ..ops::identity(shape.channels)
+                    };
+                    let activation = self.watched(activation, shape);
+                    let numbers = ops::row(ops::IDENTITY, &x);
+                    activated(
+                        activation,
+                        x,
+                        pending.take(),
+                        numbers,
+                        &mut statistics,
+                        &mut outside,
+                    )
+                    .0
                 }
                 TrainedLayer::AvgPool { size, stride } => ops::avg_pool(
                     x,
@@ -261,10 +334,51 @@ impl<'n> Graph<'n> {
             };
             shape = *output;
         }
+        if let Some(norm) = pending {
+            x = normalised(x, norm, &mut statistics);
+        }
         Pass {
-            logits: x,
+            logits: in_f32(x),
+            outside,
             inputs,
             statistics,
+        }
+    }
+
+    /// The polynomial of one layer in training; `fixed` are the statistics inside of it, where they are given.
+    fn polynomial(&self, shape: Shape, degree: usize, fixed: Option<Moments>) -> Activation {
+        let form = match self.coefficients {
+            Coefficients::HermiteNormalized { linear } => Form::Hermite {
+                linear: f64::from(linear),
+                fixed,
+            },
+            Coefficients::Frozen | Coefficients::Trained { .. } => Form::Polynomial { degree },
+        };
+        let bound = self.clamp.unwrap_or(f64::INFINITY);
+        let activation = Activation {
+            form,
+            epsilon: hermite::EPSILON,
+            bounds: [-bound, bound],
+            function: self
+                .blend
+                .map(|(function, share)| (ops::original(function), 1.0 - share)),
+            ..ops::identity(shape.channels)
+        };
+        self.watched(activation, shape)
+    }
+
+    /// The activation with the penalties on what goes into it.
+    fn watched(&self, activation: Activation, shape: Shape) -> Activation {
+        let Some(penalties) = self.penalties else {
+            return activation;
+        };
+        Activation {
+            limits: [penalties.interval.low(), penalties.interval.high()],
+            range_weight: penalties.range,
+            image_rows: shape.height * shape.width,
+            peaks: penalties.peak,
+            energies: penalties.energy,
+            ..activation
         }
     }
 
@@ -290,17 +404,78 @@ impl<'n> Graph<'n> {
     }
 }
 
-/// Batch norm with given statistics as the coefficients `[channels, 2]` of a line.
-fn line(gamma: Tensor<1>, beta: Tensor<1>, moments: &Moments, epsilon: f64) -> Tensor<2> {
-    let device = gamma.device();
-    let list = |values: Vec<f32>| Tensor::<1>::from_floats(values.as_slice(), &device);
-    let scale = moments
-        .variance
-        .iter()
-        .map(|variance| (variance + epsilon).sqrt().recip() as f32);
-    let mean = moments.mean.iter().map(|mean| *mean as f32);
-    let slope = gamma * list(scale.collect());
-    Tensor::stack(vec![beta - slope.clone() * list(mean.collect()), slope], 1)
+/// A batch norm without an activation after it.
+fn normalised(x: Tensor<2>, norm: PendingNorm, statistics: &mut Vec<LayerStatistics>) -> Tensor<2> {
+    let activation = ops::identity(x.dims()[1]);
+    let numbers = ops::row(ops::IDENTITY, &x);
+    activated(
+        activation,
+        x,
+        Some(norm),
+        numbers,
+        statistics,
+        &mut Vec::new(),
+    )
+    .0
+}
+
+/// An activation with the norm before it: the values, and the statistics of a norm inside of it where those are the batch's own.
+fn activated(
+    activation: Activation,
+    x: Tensor<2>,
+    norm: Option<PendingNorm>,
+    numbers: Tensor<2>,
+    statistics: &mut Vec<LayerStatistics>,
+    outside: &mut Vec<Outside>,
+) -> (Tensor<2>, Option<Moments>) {
+    let own = matches!(activation.form, Form::Hermite { fixed: None, .. });
+    let (activation, norm) = match norm {
+        Some(PendingNorm {
+            layer,
+            gamma,
+            beta,
+            norm,
+            epsilon,
+        }) => {
+            let batch = (norm == Norm::Batch).then_some(layer);
+            (
+                Activation {
+                    norm,
+                    epsilon,
+                    ..activation
+                },
+                Some((batch, gamma, beta)),
+            )
+        }
+        None => (activation, None),
+    };
+    let batch = norm.as_ref().and_then(|(batch, ..)| *batch);
+    let y = ops::activate(
+        activation,
+        x,
+        norm.map(|(_, gamma, beta)| (gamma, beta)),
+        numbers,
+    );
+    let Some(found) = y.found.get() else {
+        return (y.values, None);
+    };
+    if let Some(layer) = batch {
+        statistics.push(LayerStatistics {
+            layer,
+            moments: found.moments.clone(),
+        });
+    }
+    outside.push(found.outside);
+    (y.values, own.then(|| found.inner.clone()))
+}
+
+/// A map whose entries are to be computed with in f32.
+fn in_f32(x: Tensor<2>) -> Tensor<2> {
+    if x.dtype() == DType::F32 {
+        x
+    } else {
+        x.cast(FloatDType::F32)
+    }
 }
 
 /// A tensor's values, in row-major order.

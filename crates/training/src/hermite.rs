@@ -7,13 +7,12 @@
 //! layers hold `[offset, gain, second]`. Once the statistics are fixed, what remains is a polynomial of degree 2, and the rows become its
 //! ascending coefficients.
 
-use super::ops::{self, Moments};
-use burn::tensor::Tensor;
+use super::ops::Moments;
 use cryptodl_model::{TrainedLayer, TrainedNetwork};
 use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 
 /// Added to the variance of the quadratic part.
-const EPSILON: f64 = 1e-5;
+pub(super) const EPSILON: f64 = 1e-5;
 
 /// Turns the starting coefficients `[c0, c1, c2]` of every activation into the numbers that are trained: gain 1, offset 0, and the
 /// coefficient √2 c2 of the normalised Hermite polynomial. c1 is the fixed `linear` part; c0 is lost on the layer after, which has a bias
@@ -50,61 +49,14 @@ pub(crate) fn finish(rows: &mut [f32], linear: f32, moments: &Moments) {
     }
 }
 
-/// The activation with the statistics of the batch, which are also returned.
-///
-/// # Shapes
-/// - `z` and output: `[rows, channels]`
-/// - `numbers`: `[channels, 3]`
-pub(super) fn forward(z: Tensor<2>, numbers: Tensor<2>, linear: f32) -> (Tensor<2>, Moments) {
-    let [offset, gain, second] = columns(numbers);
-    let half = FRAC_1_SQRT_2 as f32;
-    let basis = Tensor::<2>::from_floats([[-half, 0.0, half]], &z.device());
-    let quadratic = ops::polynomial(z.clone(), basis);
-    let (quadratic, moments) = ops::batch_norm(quadratic, gain.clone() * second, offset, EPSILON);
-    let slope = gain.mul_scalar(linear).unsqueeze::<2>();
-    (quadratic + z * slope, moments)
-}
-
-/// The ascending coefficients `[channels, 3]` of [`forward`] with given statistics, as a function of the trained numbers.
-pub(super) fn coefficients(numbers: Tensor<2>, linear: f32, moments: &Moments) -> Tensor<2> {
-    let device = numbers.device();
-    let [offset, gain, second] = columns(numbers);
-    let list = |values: Vec<f32>| Tensor::<1>::from_floats(values.as_slice(), &device);
-    let scale = moments
-        .variance
-        .iter()
-        .map(|variance| (variance + EPSILON).sqrt().recip() as f32);
-    let centre = moments
-        .mean
-        .iter()
-        .map(|mean| (FRAC_1_SQRT_2 + mean) as f32);
-    let quadratic = gain.clone() * second * list(scale.collect());
-    Tensor::stack(
-        vec![
-            offset - quadratic.clone() * list(centre.collect()),
-            gain.mul_scalar(linear),
-            quadratic.mul_scalar(FRAC_1_SQRT_2),
-        ],
-        1,
-    )
-}
-
-fn columns(numbers: Tensor<2>) -> [Tensor<1>; 3] {
-    let [channels, _] = numbers.dims();
-    [0, 1, 2].map(|column| {
-        numbers
-            .clone()
-            .slice([0..channels, column..column + 1])
-            .reshape([channels])
-    })
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
     use crate::graph::values;
-    use burn::tensor::{Device, TensorData};
+    use crate::ops;
+    use burn::tensor::{Device, Tensor, TensorData};
+    use nhwc::{Activation, Form};
 
     fn tensor(values: &[f32], columns: usize) -> Tensor<2> {
         let rows = values.len() / columns;
@@ -148,8 +100,17 @@ mod tests {
             .collect();
         let z: Vec<f32> = (0..400).map(|at| (at as f32 * 0.7).sin() * 2.1).collect();
         let wanted = expected(&z, &numbers, 0.5);
-        let (batch, moments) = forward(tensor(&z, 2), tensor(&flat, 3), 0.5);
-        let fixed = ops::polynomial(tensor(&z, 2), coefficients(tensor(&flat, 3), 0.5, &moments));
+        let trained = |fixed: Option<Moments>| {
+            let activation = Activation {
+                form: Form::Hermite { linear: 0.5, fixed },
+                epsilon: EPSILON,
+                ..ops::identity(2)
+            };
+            ops::activate(activation, tensor(&z, 2), None, tensor(&flat, 3))
+        };
+        let batch = trained(None);
+        let moments = batch.found.get().unwrap().inner.clone();
+        let (batch, fixed) = (batch.values, trained(Some(moments.clone())).values);
         let mut rows = flat.clone();
         finish(&mut rows, 0.5, &moments);
         let finished = ops::polynomial(tensor(&z, 2), tensor(&rows, 3));

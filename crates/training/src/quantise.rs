@@ -120,7 +120,7 @@ impl Quantiser {
             .unwrap_or_default();
 
         let device = Device::flex();
-        let graph = Graph::new(network, shapes, parameters, weights, &device);
+        let graph = Graph::new(network, shapes, parameters, weights, &device).keeping_inputs();
         let inputs = Inputs::new(network, &self.images)?;
         let indices: Vec<usize> = (0..inputs.len().min(MEASURED)).collect();
         let mut low = vec![f64::INFINITY; channels];

@@ -13,18 +13,18 @@ use super::recalibrate::{measure, recalibrate};
 use super::schedule::Schedule;
 use super::state::{State, Validated};
 use super::whiten::whiten;
-use crate::graph::{Graph, LayerStatistics, Normalisation, values};
+use crate::graph::{Graph, LayerStatistics, Normalisation, Penalties, values};
 use crate::hermite;
 use crate::infer::{Inputs, tensor};
 use crate::logits;
-use crate::ops::{energy_penalty, peak_penalty, range_penalty, release};
+use crate::ops::release;
 use crate::parameters::{Coefficients, Parameters};
 use burn::tensor::{Device, Tensor, TensorData};
 use cryptodl_data::{Dataset, Images, Preprocessing};
 use cryptodl_model::{Activations, ModelError, TrainedNetwork, initial, shapes, take_over};
 use cryptodl_records::EpochRow;
 use cryptodl_runtime::Progress;
-use cryptodl_spec::{ActivationForm, Experiment, Shape, TrainSpec, Trainable};
+use cryptodl_spec::{ActivationForm, Experiment, ImagePenalty, Shape, TrainSpec, Trainable};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -408,7 +408,7 @@ impl<'a> Session<'a> {
             rounded.as_deref().unwrap_or(&state.weights),
             &self.device,
         );
-        let graph = self.softened(graph, taken);
+        let graph = self.softened(graph, taken).penalised(self.penalties());
         let taught = match self.teacher {
             Some(teacher) => Some(self.teach(teacher, batch.pixels.clone())?),
             None => None,
@@ -429,31 +429,15 @@ impl<'a> Session<'a> {
             let close = loss::distillation(pass.logits.clone(), taught, distill.temperature);
             loss = loss.mul_scalar(1.0 - distill.weight) + close.mul_scalar(distill.weight);
         }
-        let activations = pass.inputs.len().max(1) as f64;
-        let mut outside = 0.0;
-        for input in pass.inputs {
-            if let (true, Some(penalty)) = (self.polynomial, self.spec.peak_penalty) {
-                let rows = input.shape.height * input.shape.width;
-                let peak = peak_penalty(input.values.clone(), rows, penalty.limit);
-                loss = loss + peak.reshape([1]).mul_scalar(penalty.weight);
-            }
-            if let (true, Some(penalty)) = (self.polynomial, self.spec.energy_penalty) {
-                let rows = input.shape.height * input.shape.width;
-                let energy = energy_penalty(input.values.clone(), rows, penalty.limit);
-                loss = loss + energy.reshape([1]).mul_scalar(penalty.weight);
-            }
-            let range = range_penalty(input.values, self.experiment.activation.interval);
-            let share = values(range.clone().inner())?
-                .last()
-                .copied()
-                .map_or(f64::NAN, f64::from);
-            outside += share / activations;
-            if self.polynomial && self.spec.range_penalty > 0.0 {
-                let penalty = range.slice([0..1, 0..1]).reshape([1]);
-                loss = loss + penalty.mul_scalar(self.spec.range_penalty);
-            }
-        }
-        let value = single(loss.clone().inner())?;
+        let activations = pass.outside.len().max(1) as f64;
+        let outside = pass
+            .outside
+            .iter()
+            .map(|outside| outside.share)
+            .sum::<f64>()
+            / activations;
+        let penalty: f64 = pass.outside.iter().map(|outside| outside.penalty).sum();
+        let value = single(loss.clone().inner())? + penalty;
         let diverged = TrainError::Diverged {
             epoch: context.number,
             step,
@@ -488,6 +472,28 @@ impl<'a> Session<'a> {
         sums.loss += value;
         sums.outside += outside;
         Ok(())
+    }
+
+    /// Penalties are for polynomials; what leaves the interval is counted before the original function, too.
+    fn penalties(&self) -> Penalties {
+        let image = |penalty: Option<ImagePenalty>| {
+            penalty
+                .filter(|_| self.polynomial)
+                .map(|penalty| nhwc::ImagePenalty {
+                    limit: penalty.limit,
+                    weight: penalty.weight,
+                })
+        };
+        Penalties {
+            interval: self.experiment.activation.interval,
+            range: if self.polynomial {
+                self.spec.range_penalty
+            } else {
+                0.0
+            },
+            peak: image(self.spec.peak_penalty),
+            energy: image(self.spec.energy_penalty),
+        }
     }
 
     /// Whether the statistics of epoch `number` (from 1) are fixed ones.

@@ -1,9 +1,9 @@
 //! Batch norm, polynomials and the original functions, alone or as one operation.
 
-use super::kernel::{MapKernel, Matrix, Owned, apply_to_map};
+use super::kernel::{Kernel, Matrix, Owned, apply};
 use super::memory::{MapEntry, take};
 use burn::tensor::Tensor;
-use nhwc::{Activation, Form, Forward, Moments, Norm};
+use nhwc::{Activation, Form, Forward, Norm};
 use polyapprox::Function;
 use std::sync::{Arc, OnceLock};
 
@@ -40,7 +40,7 @@ pub(crate) fn activate(
         found: Arc::clone(&found),
     };
     Activated {
-        values: apply_to_map(kernel, x, parameters.unsqueeze()),
+        values: apply(kernel, x, parameters.unsqueeze()),
         found,
     }
 }
@@ -68,28 +68,6 @@ pub(crate) const IDENTITY: [f32; 2] = [0.0, 1.0];
 /// A constant row of numbers beside a map.
 pub(crate) fn row<const N: usize>(numbers: [f32; N], x: &Tensor<2>) -> Tensor<2> {
     Tensor::from_floats([numbers], &x.device())
-}
-
-/// Normalises by the batch's own statistics, which are also returned.
-///
-/// # Shapes
-/// - `x` and output: `[rows, channels]`
-/// - `gamma`, `beta`: `[channels]`
-pub(crate) fn batch_norm(
-    x: Tensor<2>,
-    gamma: Tensor<1>,
-    beta: Tensor<1>,
-    epsilon: f64,
-) -> (Tensor<2>, Moments) {
-    let numbers = row(IDENTITY, &x);
-    let activation = Activation {
-        norm: Norm::Batch,
-        epsilon,
-        ..identity(x.dims()[1])
-    };
-    let y = activate(activation, x, Some((gamma, beta)), numbers);
-    let moments = y.found.get().map(|found| found.moments.clone());
-    (y.values, moments.unwrap_or_default())
 }
 
 /// Normalises by statistics measured before: one factor and one offset a channel, computed in f64 and rounded once.
@@ -140,7 +118,7 @@ pub(crate) fn polynomial(x: Tensor<2>, coefficients: Tensor<2>) -> Tensor<2> {
 /// The original function, entry by entry.
 pub(crate) fn function(x: Tensor<2>, function: Function) -> Tensor<2> {
     let activation = Activation {
-        function: Some((kernel(function), 1.0)),
+        function: Some((original(function), 1.0)),
         ..identity(x.dims()[1])
     };
     let numbers = row(IDENTITY, &x);
@@ -148,7 +126,7 @@ pub(crate) fn function(x: Tensor<2>, function: Function) -> Tensor<2> {
 }
 
 /// The kernels' name of a function.
-pub(crate) const fn kernel(function: Function) -> nhwc::Function {
+pub(crate) const fn original(function: Function) -> nhwc::Function {
     match function {
         Function::Relu => nhwc::Function::Relu,
         Function::Sigmoid => nhwc::Function::Sigmoid,
@@ -186,7 +164,7 @@ impl Fused {
     }
 }
 
-impl MapKernel for Fused {
+impl Kernel for Fused {
     fn forward<T: MapEntry>(&self, x: Matrix<'_, T>, parameters: Matrix<'_>) -> Owned<T> {
         let mut values = take(x.values.len());
         let found = self.run(x, parameters, &mut values);
@@ -231,7 +209,13 @@ mod tests {
 
     fn normalised(x: Tensor<2>, p: Tensor<2>) -> Tensor<2> {
         let row = |k: usize| p.clone().slice(k..k + 1).squeeze_dim::<1>(0);
-        batch_norm(x, row(0), row(1), 1e-3).0
+        let activation = Activation {
+            norm: Norm::Batch,
+            epsilon: 1e-3,
+            ..identity(x.dims()[1])
+        };
+        let numbers = super::row(IDENTITY, &x);
+        activate(activation, x, Some((row(0), row(1))), numbers).values
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Convolution of feature maps.
 
-use super::kernel::{MapKernel, Matrix, Owned, apply_to_map};
+use super::kernel::{Kernel, Matrix, Owned, apply};
 use super::memory::{MapEntry, take};
 use super::windows::Windows;
 use burn::tensor::Tensor;
@@ -26,14 +26,14 @@ pub(crate) fn conv(x: Tensor<2>, weight: Tensor<4>, windows: Windows) -> Tensor<
         windows.padding,
     );
     let weight = weight.reshape([outputs, windows.area()]);
-    apply_to_map(Convolution(conv.expect("a window that fits")), x, weight)
+    apply(Convolution(conv.expect("a window that fits")), x, weight)
 }
 
 /// Parameters: the weight as `[out, in * kernel * kernel]`.
 #[derive(Debug)]
 struct Convolution(Conv);
 
-impl MapKernel for Convolution {
+impl Kernel for Convolution {
     fn forward<T: MapEntry>(&self, x: Matrix<'_, T>, parameters: Matrix<'_>) -> Owned<T> {
         let images = x.values.len() / self.0.input_len();
         let mut values = take(images * self.0.output_len());

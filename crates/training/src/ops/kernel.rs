@@ -1,7 +1,7 @@
 //! Our own kernels in the engine's graph.
 //!
 //! An engine that evaluates one elementary operation after the other makes a pass over memory for each. The operations that
-//! training spends its time in are functions of plain slices instead, forward and backward, behind one interface: a [`MapKernel`]
+//! training spends its time in are functions of plain slices instead, forward and backward, behind one interface: a [`Kernel`]
 //! takes a feature map, in f32 or in bf16, and a small matrix of parameters in f32. This file is all that connects them with burn.
 
 use super::memory::{MapEntry, give};
@@ -14,7 +14,6 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::tensor::{DType, Tensor, TensorData};
 use nhwc::bf16;
-use rayon::prelude::*;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -35,7 +34,7 @@ pub(super) struct Owned<T = f32> {
 }
 
 /// A differentiable function of a feature map and a parameter matrix, for maps of either precision.
-pub(super) trait MapKernel: Debug + Send + Sync + 'static {
+pub(super) trait Kernel: Debug + Send + Sync + 'static {
     /// The function.
     fn forward<T: MapEntry>(&self, x: Matrix<'_, T>, parameters: Matrix<'_>) -> Owned<T>;
 
@@ -48,22 +47,6 @@ pub(super) trait MapKernel: Debug + Send + Sync + 'static {
         gradient: Matrix<'_, T>,
         wants_x: bool,
     ) -> (Option<Vec<T>>, Vec<f32>);
-}
-
-/// A differentiable function of a data matrix and a parameter matrix, both in f32.
-pub(super) trait Kernel: Debug + Send + Sync + 'static {
-    /// The function.
-    fn forward(&self, x: Matrix<'_>, parameters: Matrix<'_>) -> Owned;
-
-    /// From the gradient of the output, the gradients of `x` (asked for where `wants_x`) and of the parameters, each of their
-    /// matrix's size.
-    fn backward(
-        &self,
-        x: Matrix<'_>,
-        parameters: Matrix<'_>,
-        gradient: Matrix<'_>,
-        wants_x: bool,
-    ) -> (Option<Vec<f32>>, Vec<f32>);
 }
 
 /// What the engine sees of a kernel: a function of two tensors, and their gradients.
@@ -79,10 +62,11 @@ pub(super) trait Differentiable: Debug + Send + Sync {
     ) -> (Option<FlexTensor>, FlexTensor);
 }
 
+/// A kernel for the type of a tensor's entries, which is known only when it runs.
 #[derive(Debug)]
-struct OnMaps<K>(K);
+struct Typed<K>(K);
 
-impl<K: MapKernel> OnMaps<K> {
+impl<K: Kernel> Typed<K> {
     fn forward_in<T: MapEntry>(&self, x: &FlexTensor, parameters: &FlexTensor) -> FlexTensor {
         let y = self.0.forward::<T>(matrix(x), matrix(parameters));
         FlexTensor::from_data(TensorData::new(y.values, [y.rows, y.columns]))
@@ -105,7 +89,7 @@ impl<K: MapKernel> OnMaps<K> {
     }
 }
 
-impl<K: MapKernel> Differentiable for OnMaps<K> {
+impl<K: Kernel> Differentiable for Typed<K> {
     fn forward(&self, x: &FlexTensor, parameters: &FlexTensor) -> FlexTensor {
         match x.dtype() {
             DType::BF16 => self.forward_in::<bf16>(x, parameters),
@@ -127,47 +111,9 @@ impl<K: MapKernel> Differentiable for OnMaps<K> {
     }
 }
 
-#[derive(Debug)]
-struct OnNumbers<K>(K);
-
-impl<K: Kernel> Differentiable for OnNumbers<K> {
-    fn forward(&self, x: &FlexTensor, parameters: &FlexTensor) -> FlexTensor {
-        let y = self.0.forward(matrix(x), matrix(parameters));
-        FlexTensor::from_data(TensorData::new(y.values, [y.rows, y.columns]))
-    }
-
-    fn backward(
-        &self,
-        x: &FlexTensor,
-        parameters: &FlexTensor,
-        gradient: &FlexTensor,
-        wants_x: bool,
-    ) -> (Option<FlexTensor>, FlexTensor) {
-        let (x_gradient, parameters_gradient) =
-            self.0
-                .backward(matrix(x), matrix(parameters), matrix(gradient), wants_x);
-        (
-            x_gradient.map(|values| like(x, values)),
-            like(parameters, parameters_gradient),
-        )
-    }
-}
-
-/// `kernel` as an operation of the engine, on maps of either precision.
-pub(super) fn apply_to_map(
-    kernel: impl MapKernel,
-    x: Tensor<2>,
-    parameters: Tensor<2>,
-) -> Tensor<2> {
-    operation(Arc::new(OnMaps(kernel)), x, parameters)
-}
-
 /// `kernel` as an operation of the engine.
 pub(super) fn apply(kernel: impl Kernel, x: Tensor<2>, parameters: Tensor<2>) -> Tensor<2> {
-    operation(Arc::new(OnNumbers(kernel)), x, parameters)
-}
-
-fn operation(kernel: Arc<dyn Differentiable>, x: Tensor<2>, parameters: Tensor<2>) -> Tensor<2> {
+    let kernel: Arc<dyn Differentiable> = Arc::new(Typed(kernel));
     Tensor::from_dispatch(<Dispatch as Fused>::fused(
         x.into_dispatch(),
         parameters.into_dispatch(),
@@ -263,50 +209,6 @@ fn matrix<T: MapEntry>(tensor: &FlexTensor) -> Matrix<'_, T> {
         columns: shape[1],
         values: tensor.as_slice::<T>().unwrap_or_default(),
     }
-}
-
-/// Rows that one task works on: enough to pay for it, few enough to stay in a core's cache. Fixed, and results of runs are put
-/// together in their order, so that the same bits come out whatever the number of threads.
-pub(super) const RUN: usize = 512;
-
-/// Fills a matrix of the size of `x`, row by row.
-pub(super) fn map_rows(x: Matrix<'_>, row: impl Fn(&[f32], &mut [f32]) + Sync) -> Vec<f32> {
-    let mut y = vec![0.0; x.values.len()];
-    let run = RUN * x.columns.max(1);
-    y.par_chunks_mut(run)
-        .zip(x.values.par_chunks(run))
-        .for_each(|(y, x_run)| {
-            for (y, x_row) in y
-                .chunks_exact_mut(x.columns)
-                .zip(x_run.chunks_exact(x.columns))
-            {
-                row(x_row, y);
-            }
-        });
-    y
-}
-
-/// Adds up `count` numbers over all runs of rows: `run` adds those of the rows `range` of a matrix to the zeros it is given.
-pub(super) fn sum_runs(
-    rows: usize,
-    count: usize,
-    run: impl Fn(std::ops::Range<usize>, &mut [f32]) + Sync,
-) -> Vec<f64> {
-    let partial: Vec<Vec<f32>> = (0..rows.div_ceil(RUN))
-        .into_par_iter()
-        .map(|index| {
-            let mut sums = vec![0.0; count];
-            run(index * RUN..rows.min((index + 1) * RUN), &mut sums);
-            sums
-        })
-        .collect();
-    let mut total = vec![0.0; count];
-    for sums in partial {
-        for (total, sum) in total.iter_mut().zip(sums) {
-            *total += f64::from(sum);
-        }
-    }
-    total
 }
 
 /// Checks of kernels against the engine's own operations.

@@ -1,6 +1,6 @@
 //! Average and maximum pooling.
 
-use super::kernel::{MapKernel, Matrix, Owned, apply_to_map};
+use super::kernel::{Kernel, Matrix, Owned, apply};
 use super::memory::{MapEntry, take};
 use super::windows::Windows;
 use burn::tensor::Tensor;
@@ -15,7 +15,7 @@ use rayon::prelude::*;
 /// `[images * height * width, channels]` to `[images * rows * columns, channels]`
 pub(crate) fn avg_pool(x: Tensor<2>, windows: Windows) -> Tensor<2> {
     let nothing = Tensor::zeros([1, 1], &x.device());
-    apply_to_map(Average { windows }, x, nothing)
+    apply(Average { windows }, x, nothing)
 }
 
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Average {
     }
 }
 
-impl MapKernel for Average {
+impl Kernel for Average {
     fn forward<T: MapEntry>(&self, x: Matrix<'_, T>, _: Matrix<'_>) -> Owned<T> {
         let (before, after) = self.sizes();
         let (channels, share) = (x.columns, self.share());
