@@ -300,6 +300,7 @@ pub fn experiment(seed: u64) -> Experiment {
             momentum: 0.9,
             muon: None,
             schedule: Schedule::Cosine,
+            precision: MapPrecision::F32,
             warmup: 0.1,
             label_smoothing: 0.05,
             ema: 0.9,

@@ -99,6 +99,7 @@ raw_table!(
         sgd_learning_rate: Real,
         sgd_momentum: Real,
         schedule: String,
+        precision: String,
         warmup: Real,
         label_smoothing: Real,
         ema: Real,

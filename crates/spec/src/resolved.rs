@@ -1,8 +1,8 @@
 //! The resolved spec: every default written out, and equal to the experiment when parsed again.
 
 use super::{
-    ActivationForm, AugmentSpec, BackendName, Border, Experiment, Flip, LayerSpec, Schedule,
-    Trainable,
+    ActivationForm, AugmentSpec, BackendName, Border, Experiment, Flip, LayerSpec, MapPrecision,
+    Schedule, Trainable,
 };
 use std::fmt::{self, Display, Write};
 
@@ -150,6 +150,9 @@ fn write(experiment: &Experiment, text: &mut String) -> fmt::Result {
     // The default depends on the optimiser.
     if train.muon.is_some() || train.schedule != Schedule::Cosine {
         writeln!(text, "schedule = \"{}\"", train.schedule.as_str())?;
+    }
+    if train.precision != MapPrecision::F32 {
+        writeln!(text, "precision = \"{}\"", train.precision.as_str())?;
     }
     for (name, penalty) in [
         ("peak", train.peak_penalty),

@@ -24,7 +24,10 @@ use cryptodl_data::{Dataset, Images, Preprocessing};
 use cryptodl_model::{Activations, ModelError, TrainedNetwork, initial, shapes, take_over};
 use cryptodl_records::EpochRow;
 use cryptodl_runtime::Progress;
-use cryptodl_spec::{ActivationForm, Experiment, ImagePenalty, Shape, TrainSpec, Trainable};
+use cryptodl_spec::{
+    ActivationForm, Experiment, ImagePenalty, MapPrecision, Shape, TrainSpec, Trainable,
+};
+use nhwc::Precision;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -408,7 +411,13 @@ impl<'a> Session<'a> {
             rounded.as_deref().unwrap_or(&state.weights),
             &self.device,
         );
-        let graph = self.softened(graph, taken).penalised(self.penalties());
+        let graph = self
+            .softened(graph, taken)
+            .penalised(self.penalties())
+            .in_precision(match self.spec.precision {
+                MapPrecision::F32 => Precision::F32,
+                MapPrecision::Bf16 => Precision::Bf16,
+            });
         let taught = match self.teacher {
             Some(teacher) => Some(self.teach(teacher, batch.pixels.clone())?),
             None => None,

@@ -4,8 +4,8 @@ use crate::error::Problem;
 use crate::keys::{list, suggest};
 use crate::raw::{Field, OrAuto, Real, Whole};
 use crate::{
-    ActivationForm, BackendName, Border, DatasetName, Optimizer, Relinearization, Schedule,
-    Standardize,
+    ActivationForm, BackendName, Border, DatasetName, MapPrecision, Optimizer, Relinearization,
+    Schedule, Standardize,
 };
 use polyapprox::{Function, Method};
 use std::fmt::Display;
@@ -205,6 +205,7 @@ choices!(
     Standardize,
     ActivationForm,
     Schedule,
+    MapPrecision,
     Border
 );
 

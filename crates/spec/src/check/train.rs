@@ -6,7 +6,7 @@ use crate::error::Problem;
 use crate::raw::{Field, RawTrain, Real};
 use crate::{
     ActivationForm, ActivationSpec, DatasetSpec, DistillSpec, EncryptionSpec, ImagePenalty,
-    LayerSpec, MuonSpec, NetworkSpec, Optimizer, QuantizeSpec, Schedule, TrainSpec,
+    LayerSpec, MapPrecision, MuonSpec, NetworkSpec, Optimizer, QuantizeSpec, Schedule, TrainSpec,
 };
 use polyapprox::Function;
 
@@ -92,6 +92,7 @@ pub(super) fn check(
         momentum: real(&raw.momentum, "train.momentum", usual.momentum, 0.0..=0.9999)?,
         muon: muon(raw, optimizer, network)?,
         schedule: choice(&raw.schedule, "train.schedule", usual.schedule)?,
+        precision: choice(&raw.precision, "train.precision", MapPrecision::F32)?,
         warmup: real(&raw.warmup, "train.warmup", 0.1, 0.0..=0.9)?,
         label_smoothing: real(&raw.label_smoothing, "train.label_smoothing", 0.05, 0.0..=0.9)?,
         ema: real(&raw.ema, "train.ema", 0.998, 0.0..=0.999_999)?,

@@ -27,6 +27,7 @@ layers = [
 ]
 [train]
 optimizer = "muon"
+precision = "bf16"
 peak_penalty = 5e-4
 energy_penalty = 0.1
 whiten = true
@@ -343,8 +344,13 @@ fn the_vocabulary_of_a_colour_network_comes_back() {
     assert_eq!((last.channels, last.height, last.width), (8, 1, 1));
     let train = &experiment.train;
     assert_eq!(
-        (train.optimizer, train.schedule, train.whiten),
-        (Optimizer::Muon, Schedule::Linear, true)
+        (
+            train.optimizer,
+            train.schedule,
+            train.precision,
+            train.whiten
+        ),
+        (Optimizer::Muon, Schedule::Linear, MapPrecision::Bf16, true)
     );
     assert_eq!(
         (
@@ -388,6 +394,7 @@ fn what_is_new_leaves_the_keys_of_older_specs_alone() {
         "form",
         "muon",
         "schedule",
+        "precision",
         "peak_penalty",
         "energy_penalty",
         "whiten",

@@ -5,8 +5,8 @@ use super::*;
 use crate::pre_activations;
 use cryptodl_model::TrainedNetwork;
 use cryptodl_spec::{
-    ActivationForm, Border, DistillSpec, Flip, ImagePenalty, MuonSpec, Optimizer, Schedule,
-    Standardize,
+    ActivationForm, Border, DistillSpec, Flip, ImagePenalty, MapPrecision, MuonSpec, Optimizer,
+    Schedule, Standardize,
 };
 
 /// The small experiment with all of that.
@@ -169,4 +169,16 @@ fn a_run_on_fixed_statistics_resumes_with_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
     let broken = interrupted(&experiment, folder.path());
     assert_eq!(broken.network, unbroken.network);
+}
+
+#[test]
+fn maps_in_bf16_train_as_well_and_with_the_same_bits_every_time() {
+    let mut half = experiment(8);
+    half.train.precision = MapPrecision::Bf16;
+    let (first, second) = (trained(&half, None), trained(&half, None));
+    assert_eq!(first.network, second.network);
+    let single = trained(&experiment(8), None);
+    assert_ne!(first.network, single.network);
+    let (half, single) = (test_accuracy(&first), test_accuracy(&single));
+    assert!(half > single - 0.05, "{half} against {single}");
 }
