@@ -12,6 +12,24 @@
 //! A circuit under a [`Schedule`] is one list of operations, with one interpreter for every [`ckks::Machine`]: the planner, the estimate of
 //! an image's noise, the simulator and the ciphertexts, so what is planned is what is run. An [`Executor`] runs it on ciphertexts, all at
 //! once or [streamed](Execution), as memory allows; run on sizes alone, it says how much memory that takes.
+//!
+//! ```
+//! use cryptodl_circuit::plan_shape;
+//! use cryptodl_spec::Experiment;
+//!
+//! let spec = r#"
+//! name = "one_square"
+//! dataset.name = "mnist"
+//! activation = { function = "relu", method = "hermite", degree = 2, interval = [-4.0, 4.0] }
+//! network.layers = [{ type = "dense", units = 20 }, { type = "activation" }]
+//! encryption = { weight_bits = 5, precision_bits = 3.0 }
+//! "#;
+//! // Planned before training: the shape, with random weights.
+//! let plan = plan_shape(&Experiment::from_str_named(spec, "one_square.toml", &[])?)?;
+//! assert!(plan.log_qp <= plan.max_log_qp);
+//! assert_eq!(plan.key_switches(), 0); // one square needs no evaluation key
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod alternative;
 mod calibrate;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::CircuitError;
 use super::program::{Op, is_square};
 use super::types::{Circuit, CircuitLayer, LinearKind};
 use cryptodl_spec::Relinearization;
@@ -80,6 +81,25 @@ impl Schedule {
                 Some(self.squares.get(square).copied().unwrap_or(Placement::LAST))
             }
         }
+    }
+
+    /// Checks that a schedule read from outside is one of this circuit.
+    ///
+    /// # Errors
+    /// [`CircuitError::Invalid`] where it does not say one placement for every pure square, or says some that nothing asks for.
+    pub fn check(&self, circuit: &Circuit) -> Result<(), CircuitError> {
+        let wanted = match self.relinearization {
+            Relinearization::PerSquare => Stretch::all(circuit).len(),
+            _ => 0,
+        };
+        if self.squares.len() == wanted {
+            return Ok(());
+        }
+        Err(CircuitError::Invalid {
+            what: "the number of squares in the schedule".into(),
+            found: self.squares.len().to_string(),
+            wanted: wanted.to_string(),
+        })
     }
 
     /// Whether the server needs an evaluation key: whether anything is relinearised.

@@ -173,16 +173,16 @@ impl Finder<'_> {
         let mut best: Option<Result<Plan, Failure>> = None;
         for start in self.starts() {
             let found = self.best_of(ring, &Schedule::per_square(start))?;
-            let found = match found {
-                Ok(plan) => Ok(self.refine(plan)?),
-                failure => failure,
-            };
             best = Some(match best {
                 None => found,
                 Some(best) => better(best, found, self.demands.precision),
             });
         }
-        Ok(best.unwrap_or_else(|| Err(nothing_fits(self.demands.security_bits, f64::INFINITY))))
+        match best {
+            Some(Ok(plan)) => Ok(Ok(self.refine(plan)?)),
+            Some(failure) => Ok(failure),
+            None => Ok(Err(nothing_fits(self.demands.security_bits, f64::INFINITY))),
+        }
     }
 
     /// What the search over the squares begins with: every product relinearised where it has the fewest ciphertexts before the next

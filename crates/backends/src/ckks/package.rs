@@ -169,6 +169,7 @@ impl ServerPackage {
         let file: ServerFile = read_envelope(&path, Side::Server.kind(BackendName::Ckks))?;
         check_scale(file.input_scale).map_err(|what| EncryptedError::File { path, what })?;
         let circuit = Circuit::read(&folder.join(CIRCUIT_FILE))?;
+        file.schedule.check(&circuit)?;
         Ok(Self {
             literal: file.parameters,
             input_scale: file.input_scale,

@@ -1,6 +1,6 @@
 use super::planning::folded;
 use crate::reference::{Builder, small};
-use crate::{Circuit, CircuitError, CircuitLayer, LinearLayer};
+use crate::{Circuit, CircuitError, CircuitLayer, LinearLayer, Placement, Schedule};
 use ckks::{LinearMap, MonicPolynomial};
 
 #[test]
@@ -124,4 +124,19 @@ fn contradictions_are_refused() {
     assert!(
         refused_once(Box::new(polynomial(2, vec![vec![], vec![1.0; 7]]))).contains("coefficients")
     );
+}
+
+#[test]
+fn a_schedule_of_another_circuit_is_refused() {
+    let circuit = folded(&small(2, false, 1.0), 8);
+    let direct = |squares| Schedule::per_square(vec![Placement::DIRECT; squares]);
+    assert!(direct(2).check(&circuit).is_ok() && Schedule::LAZY.check(&circuit).is_ok());
+    let eager = Schedule {
+        squares: vec![Placement::DIRECT],
+        ..Schedule::EAGER
+    };
+    for wrong in [direct(1), direct(3), eager] {
+        let error = wrong.check(&circuit).unwrap_err();
+        assert!(matches!(error, CircuitError::Invalid { .. }), "{error}");
+    }
 }
