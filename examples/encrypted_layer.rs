@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ring: Ring::ConjugateInvariant,
         log_n: 13,
         prime_bits: vec![40, 30, 30],
-        special_bits: Some(50),
+        special_bits: vec![50],
     })?;
     println!(
         "{} slots, log2 QP = {:.1}, {} bits of security",

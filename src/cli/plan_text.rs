@@ -48,10 +48,13 @@ pub(super) fn facts(plan: &Plan, images: usize, threads: usize) -> Vec<(&'static
         .iter()
         .map(u32::to_string)
         .collect();
-    let special = plan
-        .parameters
-        .special_bits
-        .map_or("none".to_owned(), |bits| bits.to_string());
+    let special = &plan.parameters.special_bits;
+    let special: Vec<String> = special.iter().map(u32::to_string).collect();
+    let special = if special.is_empty() {
+        "none".to_owned()
+    } else {
+        special.join(" + ")
+    };
     let ring = match plan.parameters.ring {
         Ring::Standard => "standard",
         Ring::ConjugateInvariant => "conjugate-invariant",

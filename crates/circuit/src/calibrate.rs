@@ -271,7 +271,7 @@ impl Bench {
             ring: Ring::Standard,
             log_n,
             prime_bits,
-            special_bits: Some(50),
+            special_bits: vec![50],
         })?;
         let secret = SecretKey::generate(&parameters)?;
         let key = Arc::new(EvaluationKey::generate(&secret)?);

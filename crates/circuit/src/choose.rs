@@ -105,7 +105,7 @@ fn settle(
     for _ in 0..ROUNDS {
         let sizes = (smallest, PRIME_BITS.1);
         let prime_bits = choose_primes(design, sizes, found.as_ref())?;
-        let (special_bits, log_qp) = special_prime(&prime_bits, needs_key, admitted);
+        let (special_bits, log_qp) = special_primes(&prime_bits, needs_key, admitted);
         if log_qp > admitted {
             return Ok(Settled::TooLarge(log_qp));
         }
@@ -151,16 +151,32 @@ fn smallest_scale_bits(design: &Design<'_>, smallest_prime: u32) -> f64 {
     operations.iter().map(of).fold(0.0, f64::max)
 }
 
-/// The special prime's size (none where nothing is relinearised) and the bits of the whole modulus. It must not be smaller than any digit of the key;
-/// a larger one makes less noise and takes the room that is left.
-fn special_prime(prime_bits: &[u32], needs_key: bool, admitted: f64) -> (Option<u32>, f64) {
-    let log_q: f64 = prime_bits.iter().map(|bits| f64::from(*bits)).sum();
+/// Chains of fewer primes are not worth digits of two: the second special prime costs the transforms that they save.
+const LEAST_FOR_TWO: usize = 4;
+
+/// Sizes of the special primes (none where nothing is relinearised) and the bits of the whole modulus. Together they must not be smaller than any
+/// digit of the key; larger ones make less noise and take the room that is left. Two, where there is room for them, make digits of two
+/// primes: a third fewer transforms in a long chain.
+fn special_primes(prime_bits: &[u32], needs_key: bool, admitted: f64) -> (Vec<u32>, f64) {
+    let log_q = prime_bits.iter().sum::<u32>();
     if !needs_key {
-        return (None, log_q);
+        return (Vec::new(), f64::from(log_q));
     }
-    let least = prime_bits.iter().max().copied().unwrap_or(0);
-    let room = (admitted - log_q).clamp(f64::from(least), f64::from(PRIME_BITS.1));
-    (Some(room as u32), log_q + room.floor())
+    let digit = |width: usize| {
+        let digits = prime_bits.chunks(width);
+        digits
+            .map(|bits| bits.iter().sum::<u32>())
+            .max()
+            .unwrap_or(0)
+    };
+    let room = (admitted - f64::from(log_q)).max(0.0) as u32;
+    let most = PRIME_BITS.1;
+    if prime_bits.len() >= LEAST_FOR_TWO && digit(2) <= room.min(2 * most) {
+        let both = room.min(2 * most);
+        return (vec![both.div_ceil(2), both / 2], f64::from(log_q + both));
+    }
+    let one = room.clamp(digit(1), most);
+    (vec![one], f64::from(log_q + one))
 }
 
 /// The smallest size at which a ring has a fair number of primes: they are 1 modulo 2N (4N), and about one in `bits` of those is prime.

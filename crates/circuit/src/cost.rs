@@ -131,16 +131,17 @@ pub(super) struct CostModel {
     butterflies: f64,
     /// Sizes of the primes, bits.
     bits: Vec<f64>,
-    /// Bytes of a residue on the wire, by prime, the special one last.
+    /// Bytes of a residue on the wire, by prime, the special ones last.
     widths: Vec<u64>,
-    special: bool,
+    /// Special primes.
+    special: usize,
 }
 
 impl CostModel {
     pub fn new(parameters: &Parameters, table: &CostTable) -> Self {
         let degree = parameters.ring_degree() as u64;
-        let special = parameters.special_prime();
-        let primes = parameters.primes().iter().copied().chain(special);
+        let special = parameters.special_primes();
+        let primes = parameters.primes().iter().chain(special);
         Self {
             table: *table,
             degree,
@@ -153,7 +154,7 @@ impl CostModel {
             widths: primes
                 .map(|prime| u64::from(prime.ilog2() / 8 + 1))
                 .collect(),
-            special: special.is_some(),
+            special: special.len(),
         }
     }
 
@@ -215,15 +216,22 @@ impl CostModel {
             + self.spill(features * (3 * components - 1), limbs)
     }
 
-    /// Three components to two. Transforms: the third component back (L), its digits forward under every other prime and the special one
-    /// (L²), the division by the special prime (2 + 2 L).
+    /// Digits of a key switch with so many primes left; none without special primes.
+    fn digits(&self, limbs: usize) -> usize {
+        limbs
+            .checked_div(self.special)
+            .map_or(0, |_| limbs.div_ceil(self.special))
+    }
+
+    /// Three components to two. Transforms: the third component back (L), its D digits forward under every other prime and the S special
+    /// ones (D (L + S) - L), the division by the special primes (2 S + 2 L).
     pub fn relinearize(&self, features: usize, limbs: usize) -> f64 {
-        let l = limbs as f64;
-        let transforms = self.transforms((l + 1.0) * (l + 2.0));
-        let products = 2.0 * l * (l + 1.0) * self.table.product;
-        let steps = (l * (l + 1.0) + 4.0 * l) * self.table.step;
+        let [l, s, d] = [limbs, self.special, self.digits(limbs)].map(|count| count as f64);
+        let transforms = self.transforms(d * (l + s) + 2.0 * (l + s));
+        let products = 2.0 * d * (l + s) * self.table.product;
+        let steps = (d * (l + s) + 4.0 * l) * self.table.step;
         let (near, far) = (self.table.switch, self.table.switch_far);
-        let key = 2.0 * l * (l + 1.0) * (self.degree * BYTES_PER_RESIDUE) as f64;
+        let key = 2.0 * d * (l + s) * (self.degree * BYTES_PER_RESIDUE) as f64;
         let [least, most] = KEY_BYTES.map(f64::log2);
         let share = ((key.log2() - least) / (most - least)).clamp(0.0, 1.0);
         let switch = near + share * (far - near);
@@ -267,20 +275,14 @@ impl CostModel {
         (features * components) as u64 * row * self.degree
     }
 
-    /// Bytes on the wire of the relinearisation key, one polynomial a prime (the special one too) and digit; 0 without a special prime.
+    /// Bytes on the wire of the relinearisation key, one polynomial a prime (the special ones too) and digit; 0 without a special prime.
     pub fn key_wire_bytes(&self, limbs: usize) -> u64 {
-        if !self.special {
-            return 0;
-        }
-        limbs as u64 * self.widths.iter().sum::<u64>() * self.degree
+        self.digits(limbs) as u64 * self.widths.iter().sum::<u64>() * self.degree
     }
 
     /// Bytes in memory of the relinearisation key, both polynomials; 0 without a special prime.
     pub fn key_bytes(&self, limbs: usize) -> u64 {
-        if !self.special {
-            return 0;
-        }
-        2 * limbs as u64 * self.widths.len() as u64 * self.degree * BYTES_PER_RESIDUE
+        2 * self.digits(limbs) as u64 * self.widths.len() as u64 * self.degree * BYTES_PER_RESIDUE
     }
 }
 

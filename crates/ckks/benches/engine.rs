@@ -19,12 +19,12 @@ use ckks::{
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use limit::{lanes, port_limit, shortest};
 
-fn parameters(prime_bits: &[u32], special_bits: Option<u32>) -> Parameters {
+fn parameters(prime_bits: &[u32], special_bits: &[u32]) -> Parameters {
     let literal = ParametersLiteral {
         ring: Ring::Standard,
         log_n: 13,
         prime_bits: prime_bits.to_vec(),
-        special_bits,
+        special_bits: special_bits.to_vec(),
     };
     Parameters::new(literal).expect("a secure set")
 }
@@ -83,7 +83,7 @@ fn linear(c: &mut Criterion) {
         ),
     ];
     for bits in [30, 40, 50] {
-        let parameters = parameters(&[bits], None);
+        let parameters = parameters(&[bits], &[]);
         let secret = SecretKey::generate(&parameters).expect("entropy");
         let evaluator = Evaluator::new(parameters.clone(), None).expect("an evaluator");
         for (name, map) in &maps {
@@ -114,7 +114,7 @@ fn linear(c: &mut Criterion) {
 fn square(c: &mut Criterion) {
     let mut group = c.benchmark_group("square");
     group.sample_size(10);
-    let parameters = parameters(&[50, 40, 40], Some(50));
+    let parameters = parameters(&[50, 40, 40], &[50]);
     let secret = SecretKey::generate(&parameters).expect("entropy");
     let key = Arc::new(EvaluationKey::generate(&secret).expect("a key"));
     let evaluator = Evaluator::new(parameters, Some(key)).expect("an evaluator");
@@ -169,7 +169,7 @@ fn keyless(c: &mut Criterion) {
         ring: Ring::ConjugateInvariant,
         log_n: 11,
         prime_bits: vec![49],
-        special_bits: None,
+        special_bits: vec![],
     })
     .expect("a secure set");
     let secret = SecretKey::generate(&parameters).expect("entropy");

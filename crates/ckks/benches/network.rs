@@ -73,19 +73,19 @@ impl Network {
         name: &'static str,
         log_n: u32,
         prime_bits: &[u32],
-        special_bits: Option<u32>,
+        special_bits: &[u32],
         maps: Vec<LinearMap>,
     ) -> Self {
         let parameters = Parameters::new(ParametersLiteral {
             ring: Ring::ConjugateInvariant,
             log_n,
             prime_bits: prime_bits.to_vec(),
-            special_bits,
+            special_bits: special_bits.to_vec(),
         })
         .expect("a secure set");
         let secret = SecretKey::generate(&parameters).expect("entropy");
-        let key = special_bits
-            .map(|_| Arc::new(EvaluationKey::generate(&secret).expect("an evaluation key")));
+        let key = (!special_bits.is_empty())
+            .then(|| Arc::new(EvaluationKey::generate(&secret).expect("an evaluation key")));
         let evaluator = Evaluator::new(parameters.clone(), key).expect("an evaluator");
         let inputs = maps.first().map_or(0, LinearMap::inputs);
         let values = vec![0.5; inputs * parameters.slots()];
@@ -108,14 +108,14 @@ impl Network {
                 "mnist_fastest",
                 11,
                 &[46],
-                None,
+                &[],
                 vec![dense(784, 100, 15), dense(100, 10, 15)],
             ),
             Self::new(
                 "mnist_cryptonets",
                 13,
                 &[30, 30, 49],
-                Some(50),
+                &[50],
                 vec![
                     convolution(strided(1, 5, 28, 1), 511),
                     dense(845, 100, 511),
@@ -126,7 +126,7 @@ impl Network {
                 "mnist_best",
                 13,
                 &[28, 28, 31, 44],
-                Some(50),
+                &[50],
                 vec![
                     convolution(strided(1, 32, 28, 0), 255),
                     convolution(strided(32, 64, 12, 0), 255),

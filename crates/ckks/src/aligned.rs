@@ -5,7 +5,6 @@
 //! side by side would then fall into the same few sets of the caches and push each other out.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
 use crate::residues::{BLOCK, Block};
@@ -13,28 +12,15 @@ use crate::residues::{BLOCK, Block};
 /// How many places there are; each is a block further into the page.
 const PLACES: usize = 16;
 
-/// Words of 64 bits for which any bits are a value.
-pub(crate) trait Word: Copy + private::Sealed {}
-
-impl Word for u64 {}
-impl Word for i64 {}
-
-mod private {
-    pub trait Sealed {}
-    impl Sealed for u64 {}
-    impl Sealed for i64 {}
-}
-
 /// A slice on the heap that begins at a cache line.
 #[derive(Clone)]
-pub(crate) struct Aligned<T> {
+pub(crate) struct Aligned {
     blocks: Vec<Block>,
     skipped: usize,
     length: usize,
-    words: PhantomData<T>,
 }
 
-impl<T: Word> Aligned<T> {
+impl Aligned {
     /// So many zeros. Those that are read side by side should have different `place`s.
     pub fn zeros(length: usize, place: usize) -> Self {
         let skipped = place % PLACES;
@@ -42,23 +28,22 @@ impl<T: Word> Aligned<T> {
             blocks: vec![Block::ZERO; length.div_ceil(BLOCK) + skipped],
             skipped,
             length,
-            words: PhantomData,
         }
     }
 
     /// A copy.
-    pub fn of(words: &[T], place: usize) -> Self {
+    pub fn of(words: &[u64], place: usize) -> Self {
         let mut own = Self::zeros(words.len(), place);
         own.copy_from_slice(words);
         own
     }
 }
 
-impl<T: Word> Deref for Aligned<T> {
-    type Target = [T];
+impl Deref for Aligned {
+    type Target = [u64];
 
     #[inline(always)]
-    fn deref(&self) -> &[T] {
+    fn deref(&self) -> &[u64] {
         let start = self.blocks[self.skipped..].as_ptr().cast();
         // SAFETY: so many words lie in the blocks from there on, initialised; every bit pattern is a
         // word, and a block's alignment is more than a word's.
@@ -66,24 +51,24 @@ impl<T: Word> Deref for Aligned<T> {
     }
 }
 
-impl<T: Word> DerefMut for Aligned<T> {
+impl DerefMut for Aligned {
     #[inline(always)]
-    fn deref_mut(&mut self) -> &mut [T] {
+    fn deref_mut(&mut self) -> &mut [u64] {
         let start = self.blocks[self.skipped..].as_mut_ptr().cast();
         // SAFETY: as above, and `self` is borrowed mutably.
         unsafe { std::slice::from_raw_parts_mut(start, self.length) }
     }
 }
 
-impl<T: Word + PartialEq> PartialEq for Aligned<T> {
+impl PartialEq for Aligned {
     fn eq(&self, other: &Self) -> bool {
         self[..] == other[..]
     }
 }
 
-impl<T: Word + Eq> Eq for Aligned<T> {}
+impl Eq for Aligned {}
 
-impl<T> fmt::Debug for Aligned<T> {
+impl fmt::Debug for Aligned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Aligned({} words)", self.length)
     }
@@ -97,12 +82,12 @@ mod tests {
     fn every_place_holds_its_words_at_a_cache_line() {
         for place in 0..2 * PLACES {
             for length in [0, 1, 63, 64, 65, 1000] {
-                let words: Vec<i64> = (0..length).map(|word| word - 7).collect();
+                let words: Vec<u64> = (0..length).map(|word| word * 7).collect();
                 let mut own = Aligned::of(&words, place);
                 assert_eq!(own[..], words[..]);
                 assert_eq!(own.as_ptr().addr() % 64, 0);
-                own.fill(-1);
-                assert!(own.iter().all(|word| *word == -1) && own.len() == words.len());
+                own.fill(1);
+                assert!(own.iter().all(|word| *word == 1) && own.len() == words.len());
                 assert!(own != Aligned::zeros(words.len(), 0) || words.is_empty());
             }
         }

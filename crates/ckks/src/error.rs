@@ -21,7 +21,7 @@ pub enum Error {
     /// A prime size outside what the transforms compute correctly.
     #[error("prime {index} has {bits} bits; {minimum} to {maximum} are possible")]
     PrimeBits {
-        /// Position in the chain; the chain's length stands for the special prime.
+        /// Position in the chain; special primes follow it.
         index: usize,
         /// The size asked for.
         bits: u32,
@@ -33,6 +33,14 @@ pub enum Error {
     /// A chain of primes that is empty or too long.
     #[error("the modulus chain has {count} primes; 1 to {maximum} are possible")]
     ChainLength {
+        /// Number of primes asked for.
+        count: usize,
+        /// The most that are allowed.
+        maximum: usize,
+    },
+    /// Too many special primes.
+    #[error("there are {count} special primes; up to {maximum} are possible")]
+    SpecialPrimes {
         /// Number of primes asked for.
         count: usize,
         /// The most that are allowed.
@@ -51,7 +59,7 @@ pub enum Error {
         "log2(QP) = {log_qp:.2} is over {maximum} bits, the most that gives {security_bits}-bit security at ring degree 2^{log_n}"
     )]
     Insecure {
-        /// log2 of the product of the actual primes, special prime included.
+        /// log2 of the product of the actual primes, special primes included.
         log_qp: f64,
         /// The table's bound.
         maximum: f64,

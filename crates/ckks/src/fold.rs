@@ -22,7 +22,7 @@ pub(crate) struct Fold {
 
 /// What coefficients are multiplied with, and their partners besides.
 struct Table {
-    own: Aligned<u64>,
+    own: Aligned,
     iota: u64,
 }
 

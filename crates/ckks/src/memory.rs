@@ -15,9 +15,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
-use crate::residues::Block;
+use crate::residues::{BLOCK, Block};
 
 const BLOCK_BYTES: usize = size_of::<Block>();
+/// How many places there are for polynomials to begin at; each is a block further into a page.
+const PLACES: usize = 16;
 /// Segments begin and end at multiples of the large pages of common machines.
 const PAGE: usize = 2 << 20;
 /// The size of the first segment; later ones double. Memory that is never touched is not taken.
@@ -64,6 +66,12 @@ pub(crate) struct Buffer {
 unsafe impl Send for Buffer {}
 // SAFETY: as above.
 unsafe impl Sync for Buffer {}
+
+/// Contiguous words, at a cache line.
+pub(crate) struct Polynomial {
+    buffer: Buffer,
+    skipped: usize,
+}
 
 impl Segment {
     /// A segment of at least that many blocks, or nothing if the system has no memory for it.
@@ -188,6 +196,16 @@ impl Arena {
         })
     }
 
+    /// A polynomial of so many words, of unspecified value, for a thread to work on. Those that are read side by side should have
+    /// different places: they would fall into the same few sets of the caches otherwise.
+    pub fn polynomial(self: &Arc<Self>, degree: usize, place: usize) -> Polynomial {
+        let skipped = place % PLACES;
+        Polynomial {
+            buffer: self.take(degree.div_ceil(BLOCK) + skipped),
+            skipped,
+        }
+    }
+
     /// Takes memory from the system before it is needed, until there are so many blocks in all. Where the system has not so much,
     /// nothing happens: it is asked again when the memory is needed.
     pub fn reserve(&self, blocks: usize) {
@@ -254,6 +272,26 @@ impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [Block] {
         // SAFETY: as in `deref`, and `self` is borrowed mutably.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.blocks) }
+    }
+}
+
+impl Deref for Polynomial {
+    type Target = [u64];
+
+    #[inline(always)]
+    fn deref(&self) -> &[u64] {
+        let blocks = &self.buffer[self.skipped..];
+        // SAFETY: a block is so many words and nothing else.
+        unsafe { std::slice::from_raw_parts(blocks.as_ptr().cast(), blocks.len() * BLOCK) }
+    }
+}
+
+impl DerefMut for Polynomial {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [u64] {
+        let blocks = &mut self.buffer[self.skipped..];
+        // SAFETY: as above, and `self` is borrowed mutably.
+        unsafe { std::slice::from_raw_parts_mut(blocks.as_mut_ptr().cast(), blocks.len() * BLOCK) }
     }
 }
 

@@ -8,6 +8,10 @@
 /// mantissa bits.
 pub const MAGIC: f64 = 6_755_399_441_055_744.0; // 1.5 * 2^52
 
+/// What is added to an integer, of magnitude at most 2^49 or a little more, to hold it as a *word*: a number below 2^52 that is never
+/// negative. Polynomials with small centred coefficients are kept so between transforms.
+pub const CENTRE: u64 = 1 << 50;
+
 /// `a * b mod p` for any modulus.
 pub fn multiply_modulo(a: u64, b: u64, p: u64) -> u64 {
     (u128::from(a) * u128::from(b) % u128::from(p)) as u64
@@ -118,6 +122,18 @@ impl Modulus {
         } else {
             a as i64
         }
+    }
+
+    /// A residue's representative in [-p/2, p/2] as a word ([`CENTRE`]).
+    #[inline(always)]
+    pub fn word(self, a: u64) -> u64 {
+        CENTRE.wrapping_add(self.centred(a) as u64)
+    }
+
+    /// The residue of a word ([`CENTRE`]).
+    #[inline(always)]
+    pub fn of_word(self, word: u64) -> u64 {
+        self.reduce(word.wrapping_sub(CENTRE) as i64)
     }
 
     /// `x mod p` for any integer; not for inner loops.

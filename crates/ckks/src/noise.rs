@@ -79,25 +79,27 @@ impl NoiseModel {
         (self.slot_gain() * ROUNDING * sum).sqrt()
     }
 
-    /// What a relinearisation at a level adds: the products of the digits, uniform in [-q/2, q/2)
-    /// each, with the errors of the key, divided by the special prime, and the rounding of that
-    /// division: `sqrt(sum_j q_j^2 / 12 * gain' sigma^2 / P^2 + rescale(2)^2)` with gain' = N^2/2
-    /// (standard) or 4 N^2.
+    /// What a relinearisation at a level adds: the products of the digits, uniform in [-D_j/2, D_j/2) each with D_j the product of the
+    /// digit's primes, with the errors of the key, divided by the product P of the special primes, and the rounding of that division:
+    /// `sqrt(sum_j D_j^2 / 12 * gain' sigma^2 / P^2 + rescale(2)^2)` with gain' = N^2/2 (standard) or 4 N^2.
     ///
     /// Infinite where the parameters have no special prime.
     pub fn relinearize(&self, level: usize) -> f64 {
-        let Some(special) = self.parameters.special_prime() else {
+        let special = self.parameters.special_primes();
+        if special.is_empty() {
             return f64::INFINITY;
-        };
+        }
+        let product = |primes: &[u64]| primes.iter().map(|&p| p as f64).product::<f64>();
+        let special = product(special);
         let n = self.parameters.ring_degree() as f64;
         // a digit's power |d|^2 at a slot times an error's variance there
         let gain = match self.parameters.ring() {
             Ring::Standard => n * self.slot_gain(),
             Ring::ConjugateInvariant => 2.0 * n * self.slot_gain(),
         };
-        let digits = self.parameters.primes().iter().take(level + 1);
+        let digits = self.parameters.digits(level);
         let digits: f64 = digits
-            .map(|&q| (q as f64 / special as f64).powi(2) * ROUNDING)
+            .map(|digit| (product(&self.parameters.primes()[digit]) / special).powi(2) * ROUNDING)
             .sum();
         (digits * gain * ERROR_VARIANCE + self.rescale(2).powi(2)).sqrt()
     }

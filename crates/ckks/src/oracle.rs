@@ -23,7 +23,7 @@ fn parameters(ring: Ring, log_n: u32) -> Parameters {
         ring,
         log_n,
         prime_bits: vec![45, 36, 35],
-        special_bits: Some(50),
+        special_bits: vec![50],
     })
     .unwrap()
 }
@@ -137,10 +137,11 @@ fn whole(set: &CiphertextSet, feature: usize) -> Vec<Vec<u128>> {
     let polynomial = |component: usize| -> Vec<u128> {
         let limbs: Vec<Vec<u64>> = (0..=level)
             .map(|limb| {
-                let mut values = vec![0; degree];
+                let (mut values, mut words) = (vec![0; degree], vec![0; degree]);
                 set.residues.gather(limb, component, feature, &mut values);
-                parameters.transform(limb).inverse(&mut values);
-                values
+                parameters.transform(limb).inverse(&values, &mut words);
+                let p = parameters.modulus(limb);
+                words.into_iter().map(|word| p.of_word(word)).collect()
             })
             .collect();
         let residues = |at: usize| -> Vec<u64> { limbs.iter().map(|limb| limb[at]).collect() };

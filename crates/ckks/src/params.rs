@@ -1,6 +1,7 @@
 //! Parameter sets: a plain literal, checked once, immutable from then on.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,8 @@ const LOG_N: std::ops::RangeInclusive<u32> = 10..=16;
 const MIN_TEST_LOG_N: u32 = BLOCK.ilog2();
 /// Longest modulus chain, so that a level fits in a byte of the wire format.
 const MAX_PRIMES: usize = 60;
+/// Most special primes.
+const MAX_SPECIAL_PRIMES: usize = 4;
 
 /// The ring that messages live in. Its rank over Z is the ring degree N in both cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -59,8 +62,11 @@ pub struct ParametersLiteral {
     pub log_n: u32,
     /// Sizes of the primes in bits. The first is the last one left; rescaling drops from the end.
     pub prime_bits: Vec<u32>,
-    /// Size of the special prime in bits; `None` for a set without relinearisation.
-    pub special_bits: Option<u32>,
+    /// Sizes of the special primes in bits; none for a set without relinearisation. With more than one, key switching takes so many primes
+    /// of the chain together as one digit (hybrid key switching: Han and Ki, CT-RSA 2020, eprint 2019/688): fewer transforms and a
+    /// smaller key for a modulus that is longer. Their product should be no smaller than that of so many primes of the chain.
+    #[serde(default)]
+    pub special_bits: Vec<u32>,
 }
 
 /// A checked parameter set. Clones share one allocation.
@@ -70,8 +76,8 @@ pub struct Parameters(Arc<Inner>);
 struct Inner {
     literal: ParametersLiteral,
     primes: Vec<u64>,
-    special: Option<u64>,
-    /// Of every prime, the special one last.
+    special: Vec<u64>,
+    /// Of every prime, the special ones last.
     transforms: Vec<Transform>,
     /// `inverses[i][j]`: the inverse of prime j modulo prime i.
     inverses: Vec<Vec<u64>>,
@@ -84,11 +90,11 @@ struct Inner {
 impl Parameters {
     /// Checks a literal and prepares its transforms.
     ///
-    /// Primes are deterministic: in the order of the chain, special prime last, each is the largest
+    /// Primes are deterministic: in the order of the chain, special primes last, each is the largest
     /// one of its size that is 1 modulo 2N (4N in the conjugate-invariant ring) and not taken yet.
     ///
     /// # Errors
-    /// [`Error::Insecure`] if log2(QP) of these primes, special one included, is over the 128-bit
+    /// [`Error::Insecure`] if log2(QP) of these primes, special ones included, is over the 128-bit
     /// table ([`max_log_qp`]); and if a size is out of range, or there are not enough primes of a
     /// size.
     pub fn new(literal: ParametersLiteral) -> Result<Self> {
@@ -130,6 +136,13 @@ impl Parameters {
                 maximum: MAX_PRIMES,
             });
         }
+        let special = literal.special_bits.len();
+        if special > MAX_SPECIAL_PRIMES {
+            return Err(Error::SpecialPrimes {
+                count: special,
+                maximum: MAX_SPECIAL_PRIMES,
+            });
+        }
         let mut primes = choose_primes(&literal)?;
         let degree = 1usize << literal.log_n;
         let transforms = primes
@@ -143,9 +156,8 @@ impl Parameters {
                 primes.iter().map(|&q| p.invert(q % p.value())).collect()
             })
             .collect();
-        let special = primes.get(count).copied();
-        primes.truncate(count);
-        let fingerprint = fingerprint(&literal, &primes, special, insecure);
+        let special = primes.split_off(count);
+        let fingerprint = fingerprint(&literal, &primes, &special, insecure);
         Ok(Self(Arc::new(Inner {
             literal,
             primes,
@@ -206,9 +218,17 @@ impl Parameters {
         &self.0.primes
     }
 
-    /// The special prime of relinearisation.
-    pub fn special_prime(&self) -> Option<u64> {
-        self.0.special
+    /// The special primes of relinearisation; none where there is none.
+    pub fn special_primes(&self) -> &[u64] {
+        &self.0.special
+    }
+
+    /// The primes of the chain that key switching takes together as one digit at a level, from the first to the last left: as many as
+    /// there are special primes each.
+    pub fn digits(&self, level: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (width, limbs) = (self.0.special.len().max(1), level + 1);
+        let starts = (0..limbs).step_by(width);
+        starts.map(move |start| start..limbs.min(start + width))
     }
 
     /// log2 of the modulus of a fresh ciphertext.
@@ -223,9 +243,10 @@ impl Parameters {
     }
 
     /// log2 of the largest modulus that anything is published under: that of the keys, special
-    /// prime included.
+    /// primes included.
     pub fn log_qp(&self) -> f64 {
-        self.log_q() + self.special_prime().map_or(0.0, |p| (p as f64).log2())
+        let special = self.0.special.iter().map(|&p| (p as f64).log2());
+        self.log_q() + special.sum::<f64>()
     }
 
     /// Bytes of memory of one ciphertext at a level.
@@ -282,27 +303,42 @@ impl Parameters {
         &self.0.arena
     }
 
-    /// The transform of a prime; the special prime follows the chain.
+    /// The transform of a prime; the special primes follow the chain.
     pub(crate) fn transform(&self, prime: usize) -> &Transform {
         &self.0.transforms[prime]
     }
 
-    /// The arithmetic of a prime; the special prime follows the chain.
+    /// The arithmetic of a prime; the special primes follow the chain.
     pub(crate) fn modulus(&self, prime: usize) -> Modulus {
         self.0.transforms[prime].modulus()
     }
 
-    /// Index of the special prime among the transforms.
-    pub(crate) fn special_index(&self) -> Result<usize> {
-        match self.0.special {
-            Some(_) => Ok(self.0.primes.len()),
-            None => Err(Error::NoSpecialPrime),
+    /// Indices of the special primes among the transforms.
+    pub(crate) fn special_indices(&self) -> Result<Range<usize>> {
+        let (first, count) = (self.0.primes.len(), self.0.special.len());
+        if count == 0 {
+            return Err(Error::NoSpecialPrime);
         }
+        Ok(first..first + count)
     }
 
     /// The inverse of prime `of` modulo prime `modulo`.
     pub(crate) fn inverse(&self, of: usize, modulo: usize) -> u64 {
         self.0.inverses[modulo][of]
+    }
+
+    /// The product of the special primes modulo a prime of the chain.
+    pub(crate) fn special_product(&self, modulo: usize) -> u64 {
+        let p = self.modulus(modulo);
+        let residues = self.0.special.iter().map(|special| special % p.value());
+        residues.fold(1, |product, special| p.multiply(product, special))
+    }
+
+    /// Its inverse.
+    pub(crate) fn special_inverse(&self, modulo: usize) -> u64 {
+        let (p, first) = (self.modulus(modulo), self.0.primes.len());
+        let inverses = (first..first + self.0.special.len()).map(|of| self.inverse(of, modulo));
+        inverses.fold(1, |product, inverse| p.multiply(product, inverse))
     }
 
     /// An error unless the other set is the same.
@@ -332,7 +368,7 @@ impl fmt::Debug for Parameters {
     }
 }
 
-/// The chain and, if there is one, the special prime after it.
+/// The chain and the special primes after it.
 fn choose_primes(literal: &ParametersLiteral) -> Result<Vec<u64>> {
     let modulo = match literal.ring {
         Ring::Standard => 2u64 << literal.log_n,
@@ -358,14 +394,15 @@ fn choose_primes(literal: &ParametersLiteral) -> Result<Vec<u64>> {
 fn fingerprint(
     literal: &ParametersLiteral,
     primes: &[u64],
-    special: Option<u64>,
+    special: &[u64],
     insecure: bool,
 ) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new_derive_key("cryptodl ckks parameters 1");
+    let mut hasher = blake3::Hasher::new_derive_key("cryptodl ckks parameters 2");
     hasher.update(literal.ring.as_str().as_bytes());
-    hasher.update(&[0, u8::from(insecure), primes.len() as u8]);
+    let counts = [primes.len() as u8, special.len() as u8];
+    hasher.update(&[0, u8::from(insecure), counts[0], counts[1]]);
     hasher.update(&literal.log_n.to_le_bytes());
-    for prime in primes.iter().copied().chain([special.unwrap_or(0)]) {
+    for prime in primes.iter().chain(special) {
         hasher.update(&prime.to_le_bytes());
     }
     *hasher.finalize().as_bytes()

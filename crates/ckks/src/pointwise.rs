@@ -70,17 +70,17 @@ per_isa! {
         }
     }
 
-    /// `x -= y * factor` of integers below 2^50 in magnitude.
-    fn subtract_scaled(p: Modulus, x: &mut [u64], y: &[i64], factor: u64) {
+    /// `x -= y * factor` of words.
+    fn subtract_scaled(p: Modulus, x: &mut [u64], y: &[u64], factor: u64) {
         for (x, &y) in x.iter_mut().zip(y) {
-            *x = p.subtract(*x, p.multiply(p.reduce(y), factor));
+            *x = p.word(p.subtract(p.of_word(*x), p.multiply(p.of_word(y), factor)));
         }
     }
 
-    /// `out = x * factor + y` of integers below 2^50 in magnitude.
-    fn scale_add_integers(p: Modulus, out: &mut [u64], x: &[i64], factor: u64, y: &[i64]) {
-        for ((out, &x), &y) in out.iter_mut().zip(x).zip(y) {
-            *out = p.add(p.multiply(p.reduce(x), factor), p.reduce(y));
+    /// `x += y * factor` of residues x and words y.
+    fn add_scaled(p: Modulus, x: &mut [u64], y: &[u64], factor: u64) {
+        for (x, &y) in x.iter_mut().zip(y) {
+            *x = p.add(*x, p.multiply(p.of_word(y), factor));
         }
     }
 
@@ -96,16 +96,6 @@ per_isa! {
         for ((x, &y), &z) in x.iter_mut().zip(y).zip(z) {
             let sum = p.add(p.multiply(*x, factor), y);
             *x = p.multiply(p.subtract(sum, z), inverse);
-        }
-    }
-
-    /// The components of `(b + a s)^2`: `b` becomes b^2, `a` becomes 2ab, `out` a^2.
-    fn square_components(p: Modulus, b: &mut [u64], a: &mut [u64], out: &mut [u64]) {
-        for ((b, a), out) in b.iter_mut().zip(a).zip(out) {
-            let cross = p.multiply(*b, *a);
-            *out = p.multiply(*a, *a);
-            *b = p.multiply(*b, *b);
-            *a = p.add(cross, cross);
         }
     }
 
@@ -150,43 +140,25 @@ per_isa! {
         }
     }
 
-    /// The components of `(b + a s)(d + c s)`: `b` becomes bd, `a` becomes bc + ad, `out` ac.
-    fn multiply_components(
-        p: Modulus,
-        b: &mut [u64],
-        a: &mut [u64],
-        d: &[u64],
-        c: &[u64],
-        out: &mut [u64],
-    ) {
-        for ((((b, a), &d), &c), out) in b.iter_mut().zip(a).zip(d).zip(c).zip(out) {
-            let cross = p.add(p.multiply(*b, c), p.multiply(*a, d));
-            *out = p.multiply(*a, c);
-            *b = p.multiply(*b, d);
-            *a = cross;
+    /// Residues to words.
+    fn centre(p: Modulus, residues: &mut [u64]) {
+        for residue in residues {
+            *residue = p.word(*residue);
         }
     }
 
-    /// The representatives in [-p/2, p/2].
-    fn centre(p: Modulus, residues: &[u64], out: &mut [i64]) {
-        for (out, &residue) in out.iter_mut().zip(residues) {
-            *out = p.centred(residue);
-        }
-    }
-
-    /// A step of Garner's algorithm: `digit = (digit - lower) * inverse`, centred, of integers below
-    /// 2^50 in magnitude.
-    fn garner(p: Modulus, digit: &mut [i64], lower: &[i64], inverse: u64) {
+    /// A step of Garner's algorithm: `digit = (digit - lower) * inverse` of words.
+    fn garner(p: Modulus, digit: &mut [u64], lower: &[u64], inverse: u64) {
         for (digit, &lower) in digit.iter_mut().zip(lower) {
-            let difference = p.subtract(p.reduce(*digit), p.reduce(lower));
-            *digit = p.centred(p.multiply(difference, inverse));
+            let difference = p.subtract(p.of_word(*digit), p.of_word(lower));
+            *digit = p.word(p.multiply(difference, inverse));
         }
     }
 
-    /// `x mod p` of integers below 2^50 in magnitude.
-    fn reduce(p: Modulus, integers: &[i64], out: &mut [u64]) {
-        for (out, &integer) in out.iter_mut().zip(integers) {
-            *out = p.reduce(integer);
+    /// The residues of words.
+    fn reduce(p: Modulus, words: &[u64], out: &mut [u64]) {
+        for (out, &word) in out.iter_mut().zip(words) {
+            *out = p.of_word(word);
         }
     }
 }
@@ -195,6 +167,7 @@ per_isa! {
 mod tests {
     use super::*;
     use crate::isa::Isa;
+    use crate::modulus::CENTRE;
 
     #[test]
     fn squares_of_any_number_of_components() {
@@ -290,38 +263,33 @@ mod tests {
 
                 let out = run(&|o| scale_add(isa, p, o, f, &z));
                 assert_eq!(out, each(&|i| (m(x[i], f) + z[i]) % prime));
-                let centred = |x: &[u64]| x.iter().map(|&x| p.centred(x)).collect::<Vec<_>>();
-                let (cy, cz) = (centred(&y), centred(&z));
-                let out = run(&|o| subtract_scaled(isa, p, o, &cy, f));
-                assert_eq!(out, each(&|i| (x[i] + prime - m(y[i], f)) % prime));
-                let out = run(&|o| scale_add_integers(isa, p, o, &cy, f, &cz));
-                assert_eq!(out, each(&|i| (m(y[i], f) + z[i]) % prime));
+                let words = |x: &[u64]| x.iter().map(|&x| p.word(x)).collect::<Vec<_>>();
+                let (wy, wz) = (words(&y), words(&z));
+                let mut out = wz.clone();
+                subtract_scaled(isa, p, &mut out, &wy, f);
+                let difference_of = each(&|i| (z[i] + prime - m(y[i], f)) % prime);
+                assert_eq!(out, words(&difference_of));
+                let out = run(&|o| add_scaled(isa, p, o, &wy, f));
+                assert_eq!(out, each(&|i| (x[i] + m(y[i], f)) % prime));
                 let out = run(&|o| scale_add_subtract_scale(isa, p, o, f, &y, &z, w[1]));
                 let sum = |i: usize| (m(x[i], f) + y[i] + prime - z[i]) % prime;
                 assert_eq!(out, each(&|i| m(sum(i), w[1])));
 
-                let (mut b, mut a, mut out) = (x.clone(), y.clone(), vec![0; 203]);
-                square_components(isa, p, &mut b, &mut a, &mut out);
-                assert_eq!(b, each(&|i| m(x[i], x[i])));
-                assert_eq!(a, each(&|i| 2 * m(x[i], y[i]) % prime));
-                assert_eq!(out, each(&|i| m(y[i], y[i])));
-                let (mut b, mut a) = (x.clone(), y.clone());
-                multiply_components(isa, p, &mut b, &mut a, &z, &w, &mut out);
-                assert_eq!(b, each(&|i| m(x[i], z[i])));
-                assert_eq!(a, each(&|i| (m(x[i], w[i]) + m(y[i], z[i])) % prime));
-                assert_eq!(out, each(&|i| m(y[i], w[i])));
-
-                let mut digits = cy.clone();
-                garner(isa, p, &mut digits, &cz, f);
+                let mut digits = wy.clone();
+                garner(isa, p, &mut digits, &wz, f);
                 let expected = each(&|i| m(y[i] + prime - z[i], f));
-                assert_eq!(digits, centred(&expected));
+                assert_eq!(digits, words(&expected));
 
-                let mut centred = vec![0; 203];
-                centre(isa, p, &x, &mut centred);
+                let mut centred = x.clone();
+                centre(isa, p, &mut centred);
                 let mut back = vec![0; 203];
                 reduce(isa, p, &centred, &mut back);
                 assert_eq!(back, x);
-                assert!(centred.iter().all(|c| c.unsigned_abs() <= prime / 2));
+                assert!(
+                    centred
+                        .iter()
+                        .all(|word| word.abs_diff(CENTRE) <= prime / 2)
+                );
             }
         }
     }

@@ -192,10 +192,20 @@ impl Residues {
         }
     }
 
+    /// The blocks of one polynomial, in order.
+    pub fn polynomial(
+        &self,
+        limb: usize,
+        component: usize,
+        feature: usize,
+    ) -> impl Iterator<Item = &Block> {
+        let first = component * self.features + feature;
+        self.limbs[limb].iter().skip(first).step_by(self.row_len())
+    }
+
     /// Copies one polynomial to contiguous memory.
     pub fn gather(&self, limb: usize, component: usize, feature: usize, out: &mut [u64]) {
-        let first = component * self.features + feature;
-        let blocks = self.limbs[limb].iter().skip(first).step_by(self.row_len());
+        let blocks = self.polynomial(limb, component, feature);
         for (chunk, block) in out.chunks_exact_mut(BLOCK).zip(blocks) {
             chunk.copy_from_slice(&block.0);
         }
@@ -207,6 +217,20 @@ impl Residues {
         init: impl Fn() -> W + Sync + Send,
         work: impl Fn(&mut W, FeatureMut<'_>) + Sync + Send,
     ) {
+        self.for_each_batch(1, init, |state, batch| {
+            for polynomials in batch {
+                work(state, polynomials);
+            }
+        });
+    }
+
+    /// As [`Self::for_each_feature`], up to `count` neighbouring features at a time.
+    pub fn for_each_batch<W>(
+        &mut self,
+        count: usize,
+        init: impl Fn() -> W + Sync + Send,
+        work: impl Fn(&mut W, Vec<FeatureMut<'_>>) + Sync + Send,
+    ) {
         let limbs: Vec<SharedLimb> = self
             .limbs
             .iter_mut()
@@ -214,17 +238,18 @@ impl Residues {
             .collect();
         let (rows, components, features) = (self.degree / BLOCK, self.components, self.features);
         let limbs = &limbs;
-        (0..features)
+        let polynomials = |feature: usize| FeatureMut {
+            limbs,
+            rows,
+            components,
+            features,
+            feature,
+        };
+        (0..features.div_ceil(count))
             .into_par_iter()
-            .for_each_init(init, |state, feature| {
-                let polynomials = FeatureMut {
-                    limbs,
-                    rows,
-                    components,
-                    features,
-                    feature,
-                };
-                work(state, polynomials);
+            .for_each_init(init, |state, batch| {
+                let batch = batch * count..features.min((batch + 1) * count);
+                work(state, batch.map(polynomials).collect());
             });
     }
 }

@@ -121,19 +121,19 @@ impl SecretStream {
         }
     }
 
-    /// Adds error coefficients to a polynomial.
+    /// Adds error coefficients to a polynomial of words.
     ///
     /// In the conjugate-invariant ring the constant coefficient has twice the variance (two draws):
     /// errors are then spherical in the canonical embedding, as the hardness of the ring is stated
     /// (Kim and Song, eprint 2018/952).
-    pub fn add_errors(&mut self, ring: Ring, polynomial: &mut [i64]) {
+    pub fn add_errors(&mut self, ring: Ring, polynomial: &mut [u64]) {
         if ring == Ring::ConjugateInvariant
             && let Some(constant) = polynomial.first_mut()
         {
-            *constant += self.error();
+            *constant = constant.wrapping_add_signed(self.error());
         }
         for coefficient in polynomial {
-            *coefficient += self.error();
+            *coefficient = coefficient.wrapping_add_signed(self.error());
         }
     }
 
@@ -158,13 +158,19 @@ impl Drop for SecretStream {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::modulus::CENTRE;
+
+    fn error_of(word: u64) -> i64 {
+        word.wrapping_sub(CENTRE) as i64
+    }
 
     #[test]
     fn errors_are_at_least_as_wide_as_the_table_assumes() {
         assert!(ERROR_VARIANCE.sqrt() >= 3.19 && ERROR_VARIANCE.sqrt() < 3.25);
         let n = 1 << 18;
-        let mut polynomial = vec![0; n];
+        let mut polynomial = vec![CENTRE; n];
         SecretStream::new(&[7; 32], 0).add_errors(Ring::Standard, &mut polynomial);
+        let polynomial: Vec<i64> = polynomial.into_iter().map(error_of).collect();
         let mean = polynomial.iter().sum::<i64>() as f64 / n as f64;
         let variance = polynomial.iter().map(|e| e * e).sum::<i64>() as f64 / n as f64;
         assert!(
@@ -179,10 +185,10 @@ mod tests {
         let count = 20_000;
         let squares: i64 = (0..count)
             .map(|i| {
-                let mut polynomial = [0; 2];
+                let mut polynomial = [CENTRE; 2];
                 SecretStream::new(&[3; 32], i)
                     .add_errors(Ring::ConjugateInvariant, &mut polynomial);
-                polynomial[0] * polynomial[0]
+                error_of(polynomial[0]).pow(2)
             })
             .sum();
         let ratio = squares as f64 / count as f64 / (2.0 * ERROR_VARIANCE);

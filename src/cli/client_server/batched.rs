@@ -69,12 +69,12 @@ fn encrypt(arguments: &EncryptArguments, data_dir: Option<&Path>) -> Result<(), 
 fn evaluate(arguments: &EvaluateArguments, stop: &Stop) -> Result<(), Failure> {
     let package = ServerPackage::read(&arguments.server).map_err(failed)?;
     let parameters = package.parameters().map_err(failed)?;
-    let key = match parameters.special_prime() {
-        Some(_) => {
+    let key = match parameters.special_primes() {
+        [] => None,
+        _ => {
             let mut file = open(&arguments.evaluation())?;
             Some(EvaluationKey::read(&parameters, &mut file).map_err(failed)?)
         }
-        None => None,
     };
     let server = Server::new(package, key).map_err(failed)?;
     let upload = read(&arguments.input)?;

@@ -21,9 +21,9 @@ impl Client {
     ) -> Result<(Self, Option<EvaluationKey>), EncryptedError> {
         let parameters = package.parameters()?;
         let secret = SecretKey::generate(&parameters)?;
-        let evaluation_key = match parameters.special_prime() {
-            Some(_) => Some(EvaluationKey::generate(&secret)?),
-            None => None,
+        let evaluation_key = match parameters.special_primes() {
+            [] => None,
+            _ => Some(EvaluationKey::generate(&secret)?),
         };
         Ok((
             Self {

@@ -90,13 +90,12 @@ fn is_sound(circuit: &Circuit, plan: &Plan) {
     assert!(parameters.log_qp() <= max_log_qp(128, plan.parameters.log_n).unwrap());
     assert_eq!(plan.layers.len(), circuit.layers.len());
     assert_eq!(plan.multiplicative_depth, circuit.multiplicative_depth());
-    let special = plan.parameters.special_bits.unwrap();
-    assert!(
-        plan.parameters
-            .prime_bits
-            .iter()
-            .all(|bits| (20..=special).contains(bits))
-    );
+    let special = &plan.parameters.special_bits;
+    assert!(!special.is_empty());
+    for digit in plan.parameters.prime_bits.chunks(special.len()) {
+        assert!(digit.iter().all(|bits| (20..=50).contains(bits)));
+        assert!(digit.iter().sum::<u32>() <= special.iter().sum());
+    }
     // Activations bring the scale back; levels fall by what the polynomials spend, to the bottom.
     let mut level = parameters.max_level();
     for (layer, row) in circuit.layers.iter().zip(&plan.layers) {

@@ -3,6 +3,7 @@
 mod arithmetic;
 mod fused;
 mod gathered;
+mod key_switch;
 mod linear;
 mod product;
 mod relinearize;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 pub use fused::{FusedInput, FusedStep};
 pub use gathered::Gathered;
 
-use self::relinearize::Division;
+use self::key_switch::Division;
 use crate::error::{Error, Result};
 use crate::isa::Isa;
 use crate::keys::EvaluationKey;
@@ -34,7 +35,7 @@ use crate::set::CiphertextSet;
 ///     ring: Ring::Standard,
 ///     log_n: 12,
 ///     prime_bits: vec![33, 28], // values of 22 bits have 10 bits of room at the end
-///     special_bits: Some(40),
+///     special_bits: vec![40],
 /// })?;
 /// let secret = SecretKey::generate(&parameters)?;
 /// let key = Arc::new(EvaluationKey::generate(&secret)?);

@@ -3,11 +3,11 @@
 use rayon::prelude::*;
 
 use super::arithmetic::check_features;
-use super::relinearize::{Division, Workspace};
+use super::key_switch::{Division, Input, KeySwitch};
 use super::{Evaluator, check_scale};
 use crate::error::{Error, Result};
 use crate::pointwise;
-use crate::residues::Residues;
+use crate::residues::{BLOCK, Residues};
 use crate::set::CiphertextSet;
 use crate::wire::MAX_COMPONENTS;
 
@@ -53,8 +53,8 @@ impl Evaluator {
         })
     }
 
-    /// The product of two sets, or the square of one, back at two components. Everything of one
-    /// feature is done by one thread while it is in the cache.
+    /// The product of two sets, or the square of one, back at two components. The three that it has before are computed where they are
+    /// needed, and never lie in memory.
     pub(super) fn product(
         &self,
         operation: &'static str,
@@ -70,49 +70,82 @@ impl Evaluator {
         }
         let level = a.level().min(other.level());
         let scale = check_scale(operation, a.scale * other.scale)?;
-        let key = self.switching_key(operation)?;
-        let degree = self.parameters.ring_degree();
-        let mut residues =
-            Residues::unwritten(self.parameters.arena(), degree, level + 1, 2, a.features());
-        residues.for_each_feature(
-            || (Workspace::new(self, key, level), Operand::new(degree)),
-            |(work, operand), mut polynomials| {
-                let feature = polynomials.index();
-                work.load(|limb, p, [constant, linear, quadratic]| {
-                    a.residues.gather(limb, 0, feature, constant);
-                    a.residues.gather(limb, 1, feature, linear);
-                    let Some(b) = b else {
-                        return pointwise::square_components(
-                            self.isa, p, constant, linear, quadratic,
-                        );
-                    };
-                    let Operand { d, c } = operand;
-                    b.residues.gather(limb, 0, feature, d);
-                    b.residues.gather(limb, 1, feature, c);
-                    pointwise::multiply_components(self.isa, p, constant, linear, d, c, quadratic);
-                });
-                work.relinearize(Division::Special, &mut polynomials);
-            },
-        );
+        let switch = KeySwitch::new(self, operation, level, Division::Special)?;
+        let factors = Factors {
+            evaluator: self,
+            a: &a.residues,
+            b: b.map(|b| &b.residues),
+        };
         Ok(CiphertextSet {
             parameters: self.parameters.clone(),
             scale,
-            residues,
+            residues: switch.run(a.features(), &factors),
         })
     }
 }
 
-/// The two components of a product's right operand.
-struct Operand {
-    d: Vec<u64>,
-    c: Vec<u64>,
+/// The factors of a product; one is a square.
+struct Factors<'a> {
+    evaluator: &'a Evaluator,
+    a: &'a Residues,
+    b: Option<&'a Residues>,
 }
 
-impl Operand {
-    fn new(degree: usize) -> Self {
-        Self {
-            d: vec![0; degree],
-            c: vec![0; degree],
+impl Factors<'_> {
+    /// `out = a_i b_j`, in `room` what it was multiplied with.
+    fn product(
+        &self,
+        limb: usize,
+        [i, j]: [usize; 2],
+        feature: usize,
+        out: &mut [u64],
+        room: &mut [u64],
+    ) {
+        let Evaluator {
+            parameters, isa, ..
+        } = self.evaluator;
+        let p = parameters.modulus(limb);
+        self.a.gather(limb, i, feature, out);
+        match self.b {
+            None if i == j => room.copy_from_slice(out),
+            other => other.unwrap_or(self.a).gather(limb, j, feature, room),
+        }
+        pointwise::multiply_assign(*isa, p, out, room);
+    }
+}
+
+impl Input for Factors<'_> {
+    fn switched(&self, limb: usize, feature: usize, out: &mut [u64], room: &mut [u64]) {
+        self.product(limb, [1, 1], feature, out, room);
+    }
+
+    /// `b d` and `b c + a d` of `(b + a s)(d + c s)`.
+    fn rest(
+        &self,
+        limb: usize,
+        component: usize,
+        feature: usize,
+        out: &mut [u64],
+        room: &mut [u64],
+    ) {
+        let Evaluator {
+            parameters, isa, ..
+        } = self.evaluator;
+        let p = parameters.modulus(limb);
+        if component == 0 {
+            return self.product(limb, [0, 0], feature, out, room);
+        }
+        self.product(limb, [0, 1], feature, out, room);
+        match self.b {
+            None => pointwise::scale_assign(*isa, p, out, 2),
+            Some(b) => {
+                let blocks = self.a.polynomial(limb, 1, feature);
+                let others = b.polynomial(limb, 0, feature);
+                let outs = out.as_chunks_mut::<BLOCK>().0.iter_mut();
+                for ((out, a), d) in outs.zip(blocks).zip(others) {
+                    pointwise::multiply_accumulate(*isa, p, out, &a.0, &d.0);
+                }
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Rescaling: division by the last prime, rounded.
 
 use super::{Evaluator, check_scale};
-use crate::aligned::Aligned;
 use crate::error::{Error, Result};
+use crate::memory::Polynomial;
 use crate::pointwise;
 use crate::residues::FeatureMut;
 use crate::set::CiphertextSet;
@@ -41,28 +41,26 @@ impl Evaluator {
 /// One thread's buffers.
 struct Workspace<'a> {
     evaluator: &'a Evaluator,
-    values: Aligned<u64>,
-    remainder: Aligned<i64>,
-    polynomial: Aligned<u64>,
+    values: Polynomial,
+    remainder: Polynomial,
 }
 
 impl<'a> Workspace<'a> {
     fn new(evaluator: &'a Evaluator) -> Self {
         let degree = evaluator.parameters.ring_degree();
+        let arena = evaluator.parameters.arena();
+        let [values, remainder] = [0, 1].map(|place| arena.polynomial(degree, place));
         Self {
             evaluator,
-            values: Aligned::zeros(degree, 0),
-            remainder: Aligned::zeros(degree, 1),
-            polynomial: Aligned::zeros(degree, 2),
+            values,
+            remainder,
         }
     }
 
     fn take_remainder(&mut self, last: usize, component: usize, polynomials: &FeatureMut<'_>) {
-        let transform = self.evaluator.parameters.transform(last);
         polynomials.gather(last, component, &mut self.values);
-        transform.inverse(&mut self.values);
-        let p = transform.modulus();
-        pointwise::centre(self.evaluator.isa, p, &self.values, &mut self.remainder);
+        let transform = self.evaluator.parameters.transform(last);
+        transform.inverse(&self.values, &mut self.remainder);
     }
 
     fn divide(&mut self, last: usize, limb: usize, component: usize, target: &mut FeatureMut<'_>) {
@@ -71,10 +69,9 @@ impl<'a> Workspace<'a> {
         } = self.evaluator;
         let transform = parameters.transform(limb);
         let p = transform.modulus();
-        pointwise::reduce(*isa, p, &self.remainder, &mut self.polynomial);
-        transform.forward(&mut self.polynomial);
+        transform.forward(&self.remainder, &[], &mut self.values);
         let inverse = parameters.inverse(last, limb);
-        target.update(limb, component, &self.polynomial, |block, remainder| {
+        target.update(limb, component, &self.values, |block, remainder| {
             pointwise::subtract_scale(*isa, p, &mut block.0, remainder, inverse);
         });
     }

@@ -6,6 +6,7 @@ use super::SecretKey;
 use crate::encoding::Encoder;
 use crate::error::Result;
 use crate::isa::Isa;
+use crate::modulus::CENTRE;
 use crate::params::Parameters;
 use crate::pointwise;
 use crate::set::CiphertextSet;
@@ -43,8 +44,8 @@ impl SecretKey {
 struct Workspace {
     isa: Isa,
     encoder: Encoder,
-    /// The decrypted polynomial modulo every prime, as centred coefficients.
-    limbs: Vec<Vec<i64>>,
+    /// The decrypted polynomial modulo every prime, as words.
+    limbs: Vec<Vec<u64>>,
     phase: Vec<u64>,
     component: Vec<u64>,
     coefficients: Vec<f64>,
@@ -75,8 +76,7 @@ impl Workspace {
             pointwise::multiply_assign(self.isa, p, &mut self.phase, key.values(limb));
             pointwise::add_assign(self.isa, p, &mut self.phase, &self.component);
         }
-        transform.inverse(&mut self.phase);
-        pointwise::centre(self.isa, p, &self.phase, &mut self.limbs[limb]);
+        transform.inverse(&self.phase, &mut self.limbs[limb]);
     }
 
     /// Coefficients from their residues.
@@ -98,7 +98,7 @@ impl Workspace {
         for (limb, digits) in self.limbs.iter().enumerate().rev() {
             let prime = parameters.primes()[limb] as f64;
             for (coefficient, &digit) in self.coefficients.iter_mut().zip(digits) {
-                *coefficient = *coefficient * prime + digit as f64;
+                *coefficient = *coefficient * prime + (digit.wrapping_sub(CENTRE) as i64) as f64;
             }
         }
     }

@@ -6,7 +6,7 @@ use super::SecretKey;
 use crate::encoding::Encoder;
 use crate::error::{Error, Result};
 use crate::isa::Isa;
-use crate::modulus::round_to_i64;
+use crate::modulus::{CENTRE, round_to_i64};
 use crate::pointwise;
 use crate::residues::Residues;
 use crate::sampling::{Mask, SecretStream, public_seed, secret_seed};
@@ -101,7 +101,8 @@ struct Workspace<'a> {
     isa: Isa,
     encoder: Encoder,
     coefficients: Zeroizing<Vec<f64>>,
-    message: Zeroizing<Vec<i64>>,
+    /// As words.
+    message: Zeroizing<Vec<u64>>,
     residues: Vec<u64>,
     mask: Vec<u64>,
 }
@@ -123,7 +124,7 @@ impl<'a> Workspace<'a> {
     fn encode(&mut self, values: &[f64], scale: f64) {
         self.encoder.encode(values, scale, &mut self.coefficients);
         for (message, coefficient) in self.message.iter_mut().zip(self.coefficients.iter()) {
-            *message = round_to_i64(*coefficient);
+            *message = CENTRE.wrapping_add_signed(round_to_i64(*coefficient));
         }
     }
 
@@ -131,15 +132,10 @@ impl<'a> Workspace<'a> {
     fn encrypt(&mut self, prime: usize) {
         let parameters = self.key.parameters();
         let p = parameters.modulus(prime);
-        pointwise::reduce(self.isa, p, &self.message, &mut self.residues);
         let transform = parameters.transform(prime);
-        transform.forward(&mut self.residues);
+        transform.forward(&self.message, &[], &mut self.residues);
         pointwise::scale_assign(self.isa, p, &mut self.mask, p.value() - 1);
         let secret = self.key.values(prime);
         pointwise::multiply_accumulate(self.isa, p, &mut self.residues, &self.mask, secret);
     }
-}
-
-impl Drop for Workspace<'_> {
-    fn drop(&mut self) {}
 }

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use zeroize::Zeroizing;
 
 use crate::error::Result;
+use crate::modulus::CENTRE;
 use crate::params::Parameters;
 use crate::sampling::{SecretStream, secret_seed};
 use crate::wire::{Kind, ObjectReader, ObjectWriter, WireError};
@@ -16,7 +17,7 @@ use crate::wire::{Kind, ObjectReader, ObjectWriter, WireError};
 pub struct SecretKey {
     parameters: Parameters,
     coefficients: Zeroizing<Vec<i8>>,
-    /// Values modulo every prime, the special one last.
+    /// Values modulo every prime, the special ones last.
     values: Vec<Zeroizing<Vec<u64>>>,
 }
 
@@ -33,13 +34,17 @@ impl SecretKey {
     }
 
     fn from_coefficients(parameters: &Parameters, coefficients: Zeroizing<Vec<i8>>) -> Self {
-        let count = parameters.primes().len() + usize::from(parameters.special_prime().is_some());
+        let words = coefficients
+            .iter()
+            .map(|&s| CENTRE.wrapping_add_signed(s.into()));
+        let words = Zeroizing::new(words.collect::<Vec<u64>>());
+        let count = parameters.primes().len() + parameters.special_primes().len();
         let values = (0..count)
             .map(|prime| {
-                let p = parameters.modulus(prime);
-                let residues = coefficients.iter().map(|&s| p.reduce(s.into()));
-                let mut values = Zeroizing::new(residues.collect::<Vec<u64>>());
-                parameters.transform(prime).forward(&mut values);
+                let mut values = Zeroizing::new(vec![0; coefficients.len()]);
+                parameters
+                    .transform(prime)
+                    .forward(&words, &[], &mut values);
                 values
             })
             .collect();
@@ -61,7 +66,7 @@ impl SecretKey {
         &self.coefficients
     }
 
-    /// The secret's values modulo a prime; the special prime follows the chain.
+    /// The secret's values modulo a prime; the special primes follow the chain.
     pub(super) fn values(&self, prime: usize) -> &[u64] {
         &self.values[prime]
     }

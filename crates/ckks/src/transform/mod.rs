@@ -24,10 +24,11 @@ use self::butterflies::Butterflies;
 use crate::error::{Error, Result};
 use crate::fold::Fold;
 use crate::isa::{Isa, Kind};
-use crate::modulus::Modulus;
+use crate::modulus::{CENTRE, Modulus};
 use crate::params::Ring;
+use crate::pointwise;
 
-/// The transform of one prime. Residues go in and come out canonical, in [0, p).
+/// The transform of one prime.
 pub(crate) struct Transform {
     modulus: Modulus,
     ring: Ring,
@@ -43,6 +44,7 @@ enum Kernel {
 
 /// The transform of the library, and what the conjugate-invariant ring needs before and after.
 struct Library {
+    isa: Isa,
     plan: Plan,
     fold: Option<Fold>,
 }
@@ -87,21 +89,31 @@ impl Transform {
         self.modulus
     }
 
-    /// Coefficients to values, in place.
-    pub fn forward(&self, polynomial: &mut [u64]) {
+    /// The values of `first + sum of factor * polynomial`, canonical. Polynomials hold words ([`CENTRE`]), factors are residues.
+    pub fn forward(&self, first: &[u64], more: &[(u64, &[u64])], out: &mut [u64]) {
         match &self.kernel {
-            Kernel::Library(library) => library.forward(polynomial),
+            Kernel::Library(library) => library.forward(self.modulus, first, more, out),
             #[cfg(target_arch = "x86_64")]
-            Kernel::Butterflies(butterflies) => butterflies.forward(polynomial),
+            Kernel::Butterflies(kernel) => kernel.forward::<false>(first, more, out),
         }
     }
 
-    /// Values to coefficients, in place.
-    pub fn inverse(&self, values: &mut [u64]) {
+    /// The same, as numbers whose lower 52 bits are congruent to the values and which may have anything above them: what
+    /// [`inner_products`](crate::inner_product::inner_products) takes.
+    pub fn forward_open(&self, first: &[u64], more: &[(u64, &[u64])], out: &mut [u64]) {
         match &self.kernel {
-            Kernel::Library(library) => library.inverse(values),
+            Kernel::Library(library) => library.forward(self.modulus, first, more, out),
             #[cfg(target_arch = "x86_64")]
-            Kernel::Butterflies(butterflies) => butterflies.inverse(values),
+            Kernel::Butterflies(kernel) => kernel.forward::<true>(first, more, out),
+        }
+    }
+
+    /// Canonical values to centred coefficients, as words ([`CENTRE`]).
+    pub fn inverse(&self, values: &[u64], out: &mut [u64]) {
+        match &self.kernel {
+            Kernel::Library(library) => library.inverse(self.modulus, values, out),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Butterflies(kernel) => kernel.inverse(values, out),
         }
     }
 
@@ -116,19 +128,21 @@ impl Transform {
                 _ => i.wrapping_mul(0x9E37_79B9_7F4A_7C15) % p.value(),
             })
             .collect();
-        let mut round_trip = original.clone();
-        self.forward(&mut round_trip);
-        self.inverse(&mut round_trip);
+        let original: Vec<u64> = original.into_iter().map(|x| p.word(x)).collect();
+        let (mut values, mut round_trip) = (vec![0; size], vec![0; size]);
+        self.forward(&original, &[], &mut values);
+        self.inverse(&values, &mut round_trip);
         if original != round_trip {
             return Err("its inverse does not undo it");
         }
         // in the standard ring X X^(N-1) = -1; in the other, with b_i = X^i + X^-i, b_1 b_(N-1) =
         // b_(N-2) because b_N is zero
         let values = |place: usize| {
-            let mut basis = vec![0; size];
-            basis[place] = 1;
-            self.forward(&mut basis);
-            basis
+            let mut basis = vec![CENTRE; size];
+            basis[place] += 1;
+            let mut values = vec![0; size];
+            self.forward(&basis, &[], &mut values);
+            values
         };
         let (first, last) = (values(1), values(size - 1));
         let expected = match self.ring {
@@ -155,22 +169,28 @@ impl Library {
             Ring::Standard => None,
             Ring::ConjugateInvariant => Some(Fold::new(isa, degree, p).ok_or(no_roots)?),
         };
-        Ok(Self { plan, fold })
+        Ok(Self { isa, plan, fold })
     }
 
-    fn forward(&self, polynomial: &mut [u64]) {
+    fn forward(&self, p: Modulus, first: &[u64], more: &[(u64, &[u64])], out: &mut [u64]) {
+        pointwise::reduce(self.isa, p, first, out);
+        for (factor, words) in more {
+            pointwise::add_scaled(self.isa, p, out, words, *factor);
+        }
         if let Some(fold) = &self.fold {
-            fold.forward(polynomial);
+            fold.forward(out);
         }
-        self.plan.fwd(polynomial);
+        self.plan.fwd(out);
     }
 
-    fn inverse(&self, values: &mut [u64]) {
-        self.plan.inv(values);
+    fn inverse(&self, p: Modulus, values: &[u64], out: &mut [u64]) {
+        out.copy_from_slice(values);
+        self.plan.inv(out);
         match &self.fold {
-            None => self.plan.normalize(values),
-            Some(fold) => fold.inverse(values),
+            None => self.plan.normalize(out),
+            Some(fold) => fold.inverse(out),
         }
+        pointwise::centre(self.isa, p, out);
     }
 
     /// Where polynomials `sum h_i X^i` are evaluated, `h_i` what [`Fold`] says.
@@ -245,25 +265,47 @@ mod tests {
                 let transforms: Vec<Transform> = Isa::available()
                     .map(|isa| Transform::with(isa, ring, degree, p).unwrap())
                     .collect();
-                for extreme in 0..3 {
-                    let residue = |i: u64| match extreme {
-                        0 => prime - 1,
-                        1 if i % 7 < 3 => prime - 1,
-                        1 => 0,
-                        _ => (i + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) % prime,
+                // words of centred numbers of up to 50 bits, whatever the prime
+                let most = (1u64 << 49) - 1;
+                for extreme in 0..4 {
+                    let word = |seed: u64| {
+                        move |i: u64| match extreme {
+                            0 => CENTRE + most,
+                            1 => CENTRE - most,
+                            2 if i % 7 < 3 => CENTRE + most,
+                            2 => CENTRE - most,
+                            _ => {
+                                let scrambled = (i + seed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                                CENTRE - most + scrambled % (2 * most)
+                            }
+                        }
                     };
-                    let x: Vec<u64> = (0..degree as u64).map(residue).collect();
-                    let mut outcomes = transforms.iter().map(|transform| {
-                        let (mut there, mut back) = (x.clone(), x.clone());
-                        transform.forward(&mut there);
-                        transform.inverse(&mut back);
-                        (there, back)
-                    });
-                    let first = outcomes.next().unwrap();
-                    assert!(
-                        outcomes.all(|other| other == first),
-                        "2^{log_n}, {bits} bits"
-                    );
+                    let words: [Vec<u64>; 3] =
+                        [1, 2, 3].map(|seed| (0..degree as u64).map(word(seed)).collect());
+                    let sums: [&[(u64, &[u64])]; 3] = [
+                        &[],
+                        &[(prime - 1, &words[1])],
+                        &[(prime - 1, &words[1]), (prime / 3, &words[2])],
+                    ];
+                    for more in sums {
+                        let mut outcomes = transforms.iter().map(|transform| {
+                            let [mut there, mut open, mut back] =
+                                std::array::from_fn(|_| vec![u64::MAX; degree]);
+                            transform.forward(&words[0], more, &mut there);
+                            transform.forward_open(&words[0], more, &mut open);
+                            let word = (1u64 << 52) - 1;
+                            let agree =
+                                |(open, value): (&u64, &u64)| (open & word) % prime == *value;
+                            assert!(open.iter().zip(&there).all(agree));
+                            transform.inverse(&there, &mut back);
+                            (there, back)
+                        });
+                        let first = outcomes.next().unwrap();
+                        assert!(
+                            outcomes.all(|other| other == first),
+                            "2^{log_n}, {bits} bits"
+                        );
+                    }
                 }
             }
         }
@@ -322,12 +364,19 @@ mod tests {
             let p = transform.modulus();
             let words: Vec<u64> = words.iter().map(|w| w % p.value()).collect();
             let (a, b) = words.split_at(DEGREE);
-            let (mut x, mut y) = (a.to_vec(), b.to_vec());
-            transform.forward(&mut x);
-            transform.forward(&mut y);
-            let mut product: Vec<u64> = x.iter().zip(&y).map(|(&x, &y)| p.multiply(x, y)).collect();
-            transform.inverse(&mut product);
-            prop_assert_eq!(product, schoolbook(ring, p, a, b));
+            let values = |x: &[u64]| {
+                let words: Vec<u64> = x.iter().map(|&x| p.word(x)).collect();
+                let mut values = vec![0; DEGREE];
+                transform.forward(&words, &[], &mut values);
+                values
+            };
+            let product: Vec<u64> =
+                values(a).into_iter().zip(values(b)).map(|(x, y)| p.multiply(x, y)).collect();
+            let mut coefficients = vec![0; DEGREE];
+            transform.inverse(&product, &mut coefficients);
+            let expected: Vec<u64> =
+                schoolbook(ring, p, a, b).into_iter().map(|x| p.word(x)).collect();
+            prop_assert_eq!(coefficients, expected);
         }
     }
 
@@ -354,13 +403,14 @@ mod tests {
                 let transforms = [portable, Isa::detect()]
                     .map(|isa| Transform::with(isa, ring, degree, p).unwrap());
                 let mut x: Vec<u64> = (0..degree as u64).map(|i| i * 12345 % prime).collect();
+                let mut values = vec![0; degree];
                 let mut least = [[f64::MAX; 2]; 2];
                 for _ in 0..400 {
                     for (transform, least) in transforms.iter().zip(&mut least) {
                         let start = Instant::now();
-                        transform.forward(&mut x);
+                        transform.forward(&x, &[], &mut values);
                         let middle = Instant::now();
-                        transform.inverse(&mut x);
+                        transform.inverse(&values, &mut x);
                         least[0] = least[0].min((middle - start).as_secs_f64() * 1e6);
                         least[1] = least[1].min(middle.elapsed().as_secs_f64() * 1e6);
                     }

@@ -10,17 +10,12 @@ use ckks::{
 pub const RINGS: [Ring; 2] = [Ring::Standard, Ring::ConjugateInvariant];
 
 /// An insecure set of small degree.
-pub fn parameters(
-    ring: Ring,
-    log_n: u32,
-    prime_bits: &[u32],
-    special_bits: Option<u32>,
-) -> Parameters {
+pub fn parameters(ring: Ring, log_n: u32, prime_bits: &[u32], special_bits: &[u32]) -> Parameters {
     Parameters::insecure_for_tests(ParametersLiteral {
         ring,
         log_n,
         prime_bits: prime_bits.to_vec(),
-        special_bits,
+        special_bits: special_bits.to_vec(),
     })
     .unwrap()
 }
@@ -36,8 +31,8 @@ pub struct Engine {
 impl Engine {
     pub fn new(parameters: Parameters) -> Self {
         let secret = SecretKey::generate(&parameters).unwrap();
-        let special = parameters.special_prime();
-        let key = special.map(|_| Arc::new(EvaluationKey::generate(&secret).unwrap()));
+        let switches = !parameters.special_primes().is_empty();
+        let key = switches.then(|| Arc::new(EvaluationKey::generate(&secret).unwrap()));
         Self {
             evaluator: Evaluator::new(parameters.clone(), key).unwrap(),
             predictor: Predictor {

@@ -42,7 +42,7 @@ proptest! {
         weights in prop::collection::vec(-300i16..300, 64),
         values in prop::collection::vec(-1.0..1.0f64, 4 * 64),
     ) {
-        let engine = Engine::new(parameters(RINGS[usize::from(conjugate_invariant)], 7, &[50, 40, 30], None));
+        let engine = Engine::new(parameters(RINGS[usize::from(conjugate_invariant)], 7, &[50, 40, 30], &[]));
         let m = &engine.evaluator;
         let sizes = [4, 7, 3, 5];
         let maps: Vec<LinearMap> = (0..4).map(|i| {
@@ -106,8 +106,8 @@ proptest! {
 
 #[test]
 fn what_does_not_fit_is_refused() {
-    let engine = Engine::new(parameters(Ring::Standard, 6, &[40], None));
-    let other = Engine::new(parameters(Ring::ConjugateInvariant, 6, &[40], None));
+    let engine = Engine::new(parameters(Ring::Standard, 6, &[40], &[]));
+    let other = Engine::new(parameters(Ring::ConjugateInvariant, 6, &[40], &[]));
     let m = &engine.evaluator;
     let x = engine.encrypt(&[1.0, 2.0], 2, 16.0);
     let map = LinearMap::dense(3, 1, vec![1; 3]).unwrap();

@@ -15,8 +15,8 @@ fn check(name: &str, measured: f64, predicted: f64) {
     );
 }
 
-fn engines(ring: Ring, primes: &[u32], special: u32) -> Vec<(Engine, Parameters)> {
-    let set = parameters(ring, 11, primes, Some(special));
+fn engines(ring: Ring, primes: &[u32], special: &[u32]) -> Vec<(Engine, Parameters)> {
+    let set = parameters(ring, 11, primes, special);
     (0..KEYS)
         .map(|_| (Engine::new(set.clone()), set.clone()))
         .collect()
@@ -31,7 +31,7 @@ fn integers(engine: &Engine, set: &ckks::CiphertextSet) -> Vec<f64> {
 #[test]
 fn a_fresh_encryption() {
     for ring in RINGS {
-        for (engine, set) in engines(ring, &[50, 40], 50) {
+        for (engine, set) in engines(ring, &[50, 40], &[50]) {
             let zeros = engine.encrypt(&vec![0.0; 8 * set.slots()], 8, 1024.0);
             let predicted = engine.predictor.model.fresh();
             // zero encodes without rounding, which the prediction includes at 1 part in 127
@@ -43,7 +43,7 @@ fn a_fresh_encryption() {
 #[test]
 fn a_rescaling() {
     for ring in RINGS {
-        let engines = engines(ring, &[50, 40], 50);
+        let engines = engines(ring, &[50, 40], &[50]);
         let noise = engines.iter().flat_map(|(engine, set)| {
             // the fresh noise disappears in the division: what is left are the rounding errors
             let zeros = engine.encrypt(&vec![0.0; 8 * set.slots()], 8, (1u64 << 45) as f64);
@@ -60,7 +60,7 @@ fn a_rescaling() {
 #[test]
 fn a_linear_map() {
     for ring in RINGS {
-        for (engine, set) in engines(ring, &[50], 50) {
+        for (engine, set) in engines(ring, &[50], &[50]) {
             let features = 16;
             let weights: Vec<i16> = (0..features as i16).map(|i| 5 * i - 40).collect();
             let map = ckks::LinearMap::dense(features, 1, weights).unwrap();
@@ -81,8 +81,16 @@ fn a_linear_map() {
 #[test]
 fn the_digits_of_a_relinearisation() {
     for ring in RINGS {
-        for primes in [&[50][..], &[50, 50, 50], &[50, 46]] {
-            let engines = engines(ring, primes, 36);
+        for (primes, special) in [
+            (&[50][..], &[36][..]),
+            (&[50, 50, 50], &[36]),
+            (&[50, 46], &[36]),
+            // digits of two primes: two whole ones, and one of which only a prime is left
+            (&[50, 46, 49, 48], &[38, 42]),
+            (&[50, 46, 50], &[38, 42]),
+            (&[36, 35, 36, 33], &[30, 31, 30]),
+        ] {
+            let engines = engines(ring, primes, special);
             let noise = engines.iter().flat_map(|(engine, set)| {
                 let zeros = engine.encrypt(&vec![0.0; 4 * set.slots()], 4, 1024.0);
                 integers(engine, &engine.evaluator.square(&zeros).unwrap())
@@ -101,28 +109,30 @@ fn the_digits_of_a_relinearisation() {
 /// can be subtracted: what relinearisation adds is visible by itself, rounding included.
 #[test]
 fn a_relinearisation_by_itself() {
-    let engines = engines(Ring::ConjugateInvariant, &[50, 40, 40], 50);
-    let noise = engines.iter().flat_map(|(engine, set)| {
-        let zeros = engine.encrypt(&vec![0.0; 4 * set.slots()], 4, 1024.0);
-        let before = integers(engine, &zeros);
-        let after = integers(engine, &engine.evaluator.square(&zeros).unwrap());
-        before
-            .into_iter()
-            .zip(after)
-            .map(|(e, square)| square - e * e)
-            .collect::<Vec<_>>()
-    });
-    check(
-        "relinearise",
-        rms(noise),
-        engines[0].0.predictor.model.relinearize(2),
-    );
+    for special in [&[50][..], &[45, 46]] {
+        let engines = engines(Ring::ConjugateInvariant, &[50, 40, 40], special);
+        let noise = engines.iter().flat_map(|(engine, set)| {
+            let zeros = engine.encrypt(&vec![0.0; 4 * set.slots()], 4, 1024.0);
+            let before = integers(engine, &zeros);
+            let after = integers(engine, &engine.evaluator.square(&zeros).unwrap());
+            before
+                .into_iter()
+                .zip(after)
+                .map(|(e, square)| square - e * e)
+                .collect::<Vec<_>>()
+        });
+        check(
+            "relinearise",
+            rms(noise),
+            engines[0].0.predictor.model.relinearize(2),
+        );
+    }
 }
 
 #[test]
 fn a_square_and_a_product() {
     for ring in RINGS {
-        for (engine, set) in engines(ring, &[50, 40], 50) {
+        for (engine, set) in engines(ring, &[50, 40], &[50]) {
             let (value, scale) = (3.0, (1u64 << 30) as f64);
             let constants = engine.encrypt(&vec![value; 4 * set.slots()], 4, scale);
             let others = engine.encrypt(&vec![-2.0; 4 * set.slots()], 4, scale);
@@ -149,18 +159,18 @@ fn a_square_and_a_product() {
 #[test]
 fn the_published_figures_of_rescaling() {
     let bits = |ring, components| {
-        let model = ckks::NoiseModel::new(&parameters(ring, 13, &[40], None));
+        let model = ckks::NoiseModel::new(&parameters(ring, 13, &[40], &[]));
         model.rescale(components).log2()
     };
     assert!((22.0 - bits(RINGS[0], 2) - 11.6).abs() < 0.05);
     assert!((22.0 - bits(RINGS[1], 2) - 10.1).abs() < 0.05);
-    let model = |ring| ckks::NoiseModel::new(&parameters(ring, 13, &[40], None));
+    let model = |ring| ckks::NoiseModel::new(&parameters(ring, 13, &[40], &[]));
     let worst = |ring: Ring| (model(ring).rescale(2) * model(ring).worst_slot_factor()).log2();
     assert!((22.0 - worst(RINGS[0]) - 10.0).abs() < 0.1);
     assert!((22.0 - worst(RINGS[1]) - 8.0).abs() < 0.1);
     // three components at N = 4096
     let three = |ring| {
-        ckks::NoiseModel::new(&parameters(ring, 12, &[40], None))
+        ckks::NoiseModel::new(&parameters(ring, 12, &[40], &[]))
             .rescale(3)
             .log2()
     };

@@ -24,7 +24,7 @@ fn polynomial(degree: usize, features: usize) -> MonicPolynomial {
 }
 
 fn check(ring: Ring) {
-    let engine = Engine::new(parameters(ring, 9, &[50, 40, 40, 40, 40], Some(50)));
+    let engine = Engine::new(parameters(ring, 9, &[50, 40, 40, 40, 40], &[50]));
     let (features, slots) = (2, engine.parameters.slots());
     let value = |i: usize| ((i * 37) % 401) as f64 / 200.0 - 1.0;
     let values: Vec<f64> = (0..features * slots).map(value).collect();

@@ -6,13 +6,13 @@ use ckks::{Error, EvaluationKey, Evaluator, LinearMap, Machine, Ring, SecretKey}
 
 use crate::common::{Engine, RINGS, parameters};
 
-fn engine(special: Option<u32>) -> Engine {
+fn engine(special: &[u32]) -> Engine {
     Engine::new(parameters(Ring::Standard, 6, &[40, 40], special))
 }
 
 #[test]
 fn values_that_cannot_be_encrypted() {
-    let engine = engine(None);
+    let engine = engine(&[]);
     let encrypt = |values: &[f64], features, scale| {
         engine.secret.encrypt(values, features, scale).map(|_| ())
     };
@@ -47,7 +47,7 @@ fn values_that_cannot_be_encrypted() {
 
 #[test]
 fn operations_without_what_they_need() {
-    let engine = engine(Some(40));
+    let engine = engine(&[40]);
     let x = engine.encrypt(&[1.0, 2.0], 2, 1024.0);
     let keyless = Evaluator::new(engine.parameters.clone(), None).unwrap();
     assert!(matches!(
@@ -61,7 +61,7 @@ fn operations_without_what_they_need() {
         Err(Error::NoEvaluationKey { .. })
     ));
 
-    let plain = Engine::new(parameters(Ring::Standard, 6, &[40], None));
+    let plain = Engine::new(parameters(Ring::Standard, 6, &[40], &[]));
     let y = plain.encrypt(&[1.0], 1, 1024.0);
     assert!(matches!(
         plain.evaluator.square(&y),
@@ -91,7 +91,7 @@ fn operations_without_what_they_need() {
 
 #[test]
 fn operands_that_do_not_match() {
-    let engine = engine(Some(40));
+    let engine = engine(&[40]);
     let m = &engine.evaluator;
     let x = engine.encrypt(&[1.0, 2.0], 2, 1024.0);
     let lower = m.drop_to(&x, 0).unwrap();
@@ -151,7 +151,7 @@ fn operands_that_do_not_match() {
 
 #[test]
 fn parameter_sets_do_not_mix() {
-    let [standard, other] = RINGS.map(|ring| Engine::new(parameters(ring, 6, &[40, 40], Some(40))));
+    let [standard, other] = RINGS.map(|ring| Engine::new(parameters(ring, 6, &[40, 40], &[40])));
     let x = other.encrypt(&[1.0], 1, 1024.0);
     let m = &standard.evaluator;
     let mismatch =
@@ -169,7 +169,7 @@ fn parameter_sets_do_not_mix() {
 /// A key of the same parameters but another secret gives noise, not values.
 #[test]
 fn another_secret_decrypts_nothing() {
-    let engine = engine(None);
+    let engine = engine(&[]);
     let x = engine.encrypt(&[1.0; 32], 1, (1u64 << 30) as f64);
     let other = SecretKey::generate(&engine.parameters).unwrap();
     let values = other.decrypt(&x).unwrap();
@@ -178,14 +178,14 @@ fn another_secret_decrypts_nothing() {
 
 #[test]
 fn secrets_do_not_print() {
-    let engine = engine(None);
+    let engine = engine(&[]);
     assert_eq!(format!("{:?}", engine.secret), "SecretKey(redacted)");
 }
 
 /// Two encryptions of one message share nothing.
 #[test]
 fn encryption_is_randomised() {
-    let engine = engine(None);
+    let engine = engine(&[]);
     let bytes = || {
         let mut bytes = Vec::new();
         engine

@@ -51,13 +51,13 @@ fn objects(engine: &Engine) -> Vec<Object> {
 }
 
 fn small() -> Engine {
-    Engine::new(parameters(Ring::Standard, 6, &[30, 26], Some(30)))
+    Engine::new(parameters(Ring::Standard, 6, &[30, 26], &[30]))
 }
 
 #[test]
 fn everything_comes_back_and_works() {
     for ring in RINGS {
-        let engine = Engine::new(parameters(ring, 7, &[50, 40], Some(50)));
+        let engine = Engine::new(parameters(ring, 7, &[50, 40], &[50]));
         let p = &engine.parameters;
         let values: Vec<f64> = (0..3 * p.slots()).map(|i| (i % 17) as f64 - 8.0).collect();
         let mut file = Vec::new();
@@ -189,7 +189,7 @@ fn refusals_say_what_is_wrong() {
             found: 2
         }))
     ));
-    let other = parameters(Ring::ConjugateInvariant, 6, &[30, 26], Some(30));
+    let other = parameters(Ring::ConjugateInvariant, 6, &[30, 26], &[30]);
     for object in &all {
         let result = (object.read)(&other, &mut &object.bytes[..]);
         assert!(matches!(

@@ -3,81 +3,136 @@
 use std::arch::x86_64::*;
 
 use super::registers::{Wide, all, alone, load, reversed, store};
-use super::{Factor, LANES, SQUARE};
+use super::{Factor, LANES, Sum};
+use crate::modulus::CENTRE;
 
 impl Wide {
-    /// `x_i - iota x_(N-i)`, below 3p; x_N is zero.
+    /// The sum at one place, below 2^51 and three primes more, or, without room, below 2p. `load` reads a register of a polynomial.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
-    pub fn begin(self, x: &mut [u64], iota: Factor) {
-        let [value, quotient] = iota.broadcast();
-        self.pairs(x, |low, high| {
-            let difference = |x: __m512i, partner: __m512i| {
-                let partner = self.product(partner, value, quotient);
-                // below 3p, and below 2p without a branch on the prime's size
-                self.halve(_mm512_sub_epi64(_mm512_add_epi64(x, self.twice), partner))
-            };
-            [difference(low, high), difference(high, low)]
-        });
+    fn sum<const ROOM: bool>(self, sum: &Sum<'_>, load: impl Fn(&[u64]) -> __m512i) -> __m512i {
+        let first = _mm512_add_epi64(load(sum.first), all(sum.constant));
+        let first = if ROOM {
+            first
+        } else {
+            _mm512_and_si512(self.reduce(first), self.word)
+        };
+        sum.more.iter().fold(first, |total, (factor, words)| {
+            let [value, quotient] = factor.broadcast();
+            let words = load(words);
+            if ROOM {
+                self.add_product(total, words, value, quotient)
+            } else {
+                let product = self.product(words, value, quotient);
+                self.halve(_mm512_add_epi64(total, product))
+            }
+        })
     }
 
-    /// What [`Self::begin`] did, undone and divided by N, canonical.
+    /// The sum's coefficients.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
-    pub fn end(self, x: &mut [u64], normalisation: Factor, sum: Factor, difference: Factor) {
-        let [value, quotient] = normalisation.broadcast();
-        let first = self.product(all(x[0]), value, quotient);
-        let ([sum, of_sum], [difference, of_difference]) =
-            (sum.broadcast(), difference.broadcast());
-        self.pairs(x, |low, high| {
-            let (low, high) = (self.reduce(low), self.reduce(high));
-            let sum = self.product(_mm512_add_epi64(low, high), sum, of_sum);
-            let apart = _mm512_sub_epi64(_mm512_add_epi64(low, self.twice), high);
-            let apart = self.product(apart, difference, of_difference);
-            let canonical = |x| self.canonical(self.halve(x));
-            [
-                canonical(_mm512_add_epi64(sum, apart)),
-                canonical(_mm512_sub_epi64(_mm512_add_epi64(sum, self.twice), apart)),
-            ]
-        });
-        x[0] = alone(self.canonical(first));
-    }
-
-    /// Canonical products with one factor.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512ifma")]
-    pub fn scale(self, x: &mut [u64], factor: Factor) {
-        let [value, quotient] = factor.broadcast();
-        for x in x.as_chunks_mut::<LANES>().0 {
-            let product = self.product(load(x.as_ptr()), value, quotient);
-            store(x.as_mut_ptr(), self.canonical(product));
+    pub fn begin<const ROOM: bool>(self, sum: &Sum<'_>, out: &mut [u64]) {
+        for place in (0..out.len()).step_by(LANES) {
+            // SAFETY: all polynomials have the length of `out`, a multiple of eight.
+            let at = |words: &[u64]| load(unsafe { words.as_ptr().add(place) });
+            let total = self.sum::<ROOM>(sum, at);
+            store(out[place..].as_mut_ptr(), total);
         }
     }
 
-    /// Changes coefficients i and N - i together, for 0 < i <= N / 2.
+    /// `x_i - iota x_(N-i)` of the sum's coefficients; x_N is zero.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    pub fn begin_pairs<const ROOM: bool>(self, sum: &Sum<'_>, iota: Factor, out: &mut [u64]) {
+        let [value, quotient] = iota.broadcast();
+        let difference = |x: __m512i, partner: __m512i| {
+            let partner = self.product(partner, value, quotient);
+            let difference = _mm512_sub_epi64(_mm512_add_epi64(x, self.twice), partner);
+            if ROOM {
+                difference
+            } else {
+                self.halve(difference)
+            }
+        };
+        let one = |place: usize| self.sum::<ROOM>(sum, |words| all(words[place]));
+        let degree = out.len();
+        out[0] = alone(one(0));
+        for low in (1..LANES).chain([degree / 2]) {
+            let (x, y) = (one(low), one(degree - low));
+            out[low] = alone(difference(x, y));
+            out[degree - low] = alone(difference(y, x));
+        }
+        for low in (LANES..degree / 2).step_by(LANES) {
+            let high = degree - low - (LANES - 1);
+            // SAFETY: eight words from both places on lie within the polynomials, which have the length of `out`.
+            unsafe {
+                let at =
+                    |place: usize| self.sum::<ROOM>(sum, |words| load(words.as_ptr().add(place)));
+                let (x, y) = (at(low), reversed(at(high)));
+                store(out.as_mut_ptr().add(low), difference(x, y));
+                store(out.as_mut_ptr().add(high), reversed(difference(y, x)));
+            }
+        }
+    }
+
+    /// The centred representative of a canonical residue, as a word.
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn pairs(self, x: &mut [u64], change: impl Fn(__m512i, __m512i) -> [__m512i; 2]) {
-        let degree = x.len();
-        assert!(degree >= SQUARE);
-        let one = |x: &mut [u64], i: usize| {
-            let [low, high] = change(all(x[i]), all(x[degree - i]));
-            (x[i], x[degree - i]) = (alone(low), alone(high));
+    fn centred(self, x: __m512i) -> __m512i {
+        let upper = _mm512_cmpgt_epu64_mask(x, _mm512_srli_epi64::<1>(self.p));
+        let centre = all(CENTRE);
+        let below = _mm512_sub_epi64(centre, self.p);
+        _mm512_add_epi64(x, _mm512_mask_blend_epi64(upper, centre, below))
+    }
+
+    /// What [`Self::begin_pairs`] did, undone and divided by N; centred.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    pub fn end_pairs(self, x: &mut [u64], normalisation: Factor, sum: Factor, difference: Factor) {
+        let [value, quotient] = normalisation.broadcast();
+        let ([sum, of_sum], [difference, of_difference]) =
+            (sum.broadcast(), difference.broadcast());
+        let pair = |low: __m512i, high: __m512i| {
+            let word = |x: __m512i| _mm512_and_si512(self.reduce(x), self.word);
+            let (low, high) = (word(low), word(high));
+            let sum = self.product(_mm512_add_epi64(low, high), sum, of_sum);
+            let apart = _mm512_sub_epi64(_mm512_add_epi64(low, self.twice), high);
+            let apart = self.product(apart, difference, of_difference);
+            let centred = |x| self.centred(self.canonical(self.halve(x)));
+            [
+                centred(_mm512_add_epi64(sum, apart)),
+                centred(_mm512_sub_epi64(_mm512_add_epi64(sum, self.twice), apart)),
+            ]
         };
-        for i in 1..LANES {
-            one(x, i);
+        let degree = x.len();
+        let first = self.canonical(self.product(all(x[0]), value, quotient));
+        x[0] = alone(self.centred(first));
+        for i in (1..LANES).chain([degree / 2]) {
+            let [low, high] = pair(all(x[i]), all(x[degree - i]));
+            x[degree - i] = alone(high);
+            x[i] = alone(low);
         }
         for i in (LANES..degree / 2).step_by(LANES) {
             // SAFETY: eight words from both places on lie within the polynomial, in different halves of it: the upper ones end at N - i.
             unsafe {
                 let low = x.as_mut_ptr().add(i);
                 let high = x.as_mut_ptr().add(degree - i - (LANES - 1));
-                let [a, b] = change(load(low), reversed(load(high)));
+                let [a, b] = pair(load(low), reversed(load(high)));
                 store(low, a);
                 store(high, reversed(b));
             }
         }
-        let [middle, _] = change(all(x[degree / 2]), all(x[degree / 2]));
-        x[degree / 2] = alone(middle);
+    }
+
+    /// Products with one factor, centred.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    pub fn scale(self, x: &mut [u64], factor: Factor) {
+        let [value, quotient] = factor.broadcast();
+        for x in x.as_chunks_mut::<LANES>().0 {
+            let product = self.canonical(self.product(load(x.as_ptr()), value, quotient));
+            store(x.as_mut_ptr(), self.centred(product));
+        }
     }
 }

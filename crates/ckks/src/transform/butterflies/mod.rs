@@ -17,7 +17,7 @@ mod registers;
 mod stages;
 
 use self::registers::Wide;
-use crate::modulus::Modulus;
+use crate::modulus::{CENTRE, Modulus};
 
 /// Residues of a register.
 const LANES: usize = 8;
@@ -63,6 +63,14 @@ struct Tree {
     /// Of every square, for blocks of a register and less: of eight residues, then of four (first and second of every register), then of
     /// two.
     inner: Vec<[Factors; INNER]>,
+}
+
+/// Polynomials whose sum is transformed: the first, and others times factors. All of them hold words ([`CENTRE`]), and `constant` is what
+/// that adds, the other way.
+struct Sum<'a> {
+    first: &'a [u64],
+    more: &'a [(Factor, &'a [u64])],
+    constant: u64,
 }
 
 /// Both directions for one prime. A value proves that the machine has the features.
@@ -153,44 +161,66 @@ impl Butterflies {
         })
     }
 
-    /// Coefficients to values, in place; canonical residues in and out.
-    pub fn forward(&self, x: &mut [u64]) {
-        assert!(x.len() == 1 << self.log_degree);
+    /// The values of a sum of polynomials: canonical, or with OPEN as words of which the lower 52 bits are below 2^52 and congruent.
+    pub fn forward<const OPEN: bool>(
+        &self,
+        first: &[u64],
+        more: &[(u64, &[u64])],
+        out: &mut [u64],
+    ) {
+        let p = self.p;
+        let length = 1 << self.log_degree;
+        assert!(out.len() == length && first.len() == length);
+        assert!(more.iter().all(|(_, words)| words.len() == length));
+        let more: Vec<(Factor, &[u64])> = more
+            .iter()
+            .map(|&(factor, words)| (Factor::new(p, factor), words))
+            .collect();
+        let centre = more
+            .iter()
+            .fold(1, |sum, (factor, _)| p.add(sum, factor.value));
+        let sum = Sum {
+            first,
+            more: &more,
+            constant: p.subtract(0, p.multiply(centre, CENTRE % p.value())),
+        };
         // SAFETY: a value of this type proves the features.
         unsafe {
-            if self.p.value() < ROOMY {
-                self.forward_with::<true>(x);
+            if p.value() < ROOMY {
+                self.forward_with::<true, OPEN>(&sum, out);
             } else {
-                self.forward_with::<false>(x);
+                self.forward_with::<false, OPEN>(&sum, out);
             }
         }
     }
 
-    /// Values to coefficients, in place; canonical residues in and out.
-    pub fn inverse(&self, x: &mut [u64]) {
-        assert!(x.len() == 1 << self.log_degree);
+    /// Canonical values to centred coefficients, as words.
+    pub fn inverse(&self, values: &[u64], out: &mut [u64]) {
+        let length = 1 << self.log_degree;
+        assert!(values.len() == length && out.len() == length);
         // SAFETY: a value of this type proves the features.
         unsafe {
             if self.p.value() < ROOMY {
-                self.inverse_with::<true>(x);
+                self.inverse_with::<true>(values, out);
             } else {
-                self.inverse_with::<false>(x);
+                self.inverse_with::<false>(values, out);
             }
         }
     }
 
     #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-    fn forward_with<const ROOM: bool>(&self, x: &mut [u64]) {
+    fn forward_with<const ROOM: bool, const OPEN: bool>(&self, sum: &Sum<'_>, x: &mut [u64]) {
         let wide = Wide::new(self.p);
-        if let Ends::ConjugateInvariant { iota, .. } = self.ends {
-            wide.begin(x, iota);
+        match self.ends {
+            Ends::Standard { .. } => wide.begin::<ROOM>(sum, x),
+            Ends::ConjugateInvariant { iota, .. } => wide.begin_pairs::<ROOM>(sum, iota, x),
         }
-        self.descend::<ROOM>(wide, x, 1);
+        self.descend::<ROOM, OPEN>(wide, x, 1);
     }
 
     /// All stages of the block of a node.
     #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-    fn descend<const ROOM: bool>(&self, wide: Wide, x: &mut [u64], node: usize) {
+    fn descend<const ROOM: bool, const OPEN: bool>(&self, wide: Wide, x: &mut [u64], node: usize) {
         let Tree { outer, inner } = &self.forward;
         let stages = stages(x.len());
         match stages {
@@ -202,25 +232,30 @@ impl Butterflies {
         let (part, first) = (x.len() >> stages, node << stages);
         if part > SQUARE {
             for (x, child) in x.chunks_exact_mut(part).zip(first..) {
-                self.descend::<ROOM>(wide, x, child);
+                self.descend::<ROOM, OPEN>(wide, x, child);
             }
         } else if let [single] = x.as_chunks_mut::<SQUARE>().0 {
             let inner = &inner[first - inner.len()];
-            wide.forward_squares::<1, ROOM>([single], outer, first, [inner]);
+            wide.forward_squares::<1, ROOM, OPEN>([single], outer, first, [inner]);
         } else {
             let squares = x.as_chunks_mut::<SQUARE>().0.as_chunks_mut::<2>().0;
             let inner = inner[first - inner.len()..].as_chunks::<2>().0;
             for ((squares, inner), node) in squares.iter_mut().zip(inner).zip((first..).step_by(2))
             {
-                wide.forward_squares::<2, ROOM>(squares.each_mut(), outer, node, inner.each_ref());
+                wide.forward_squares::<2, ROOM, OPEN>(
+                    squares.each_mut(),
+                    outer,
+                    node,
+                    inner.each_ref(),
+                );
             }
         }
     }
 
     #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-    fn inverse_with<const ROOM: bool>(&self, x: &mut [u64]) {
+    fn inverse_with<const ROOM: bool>(&self, values: &[u64], x: &mut [u64]) {
         let wide = Wide::new(self.p);
-        self.ascend::<ROOM>(wide, x, 1);
+        self.ascend::<ROOM>(wide, values, x, 1);
         match self.ends {
             Ends::Standard { normalisation } => wide.scale(x, normalisation),
             Ends::ConjugateInvariant {
@@ -228,29 +263,37 @@ impl Butterflies {
                 sum,
                 difference,
                 ..
-            } => wide.end(x, normalisation, sum, difference),
+            } => wide.end_pairs(x, normalisation, sum, difference),
         }
     }
 
     /// All stages of the block of a node.
     #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-    fn ascend<const ROOM: bool>(&self, wide: Wide, x: &mut [u64], node: usize) {
+    fn ascend<const ROOM: bool>(&self, wide: Wide, values: &[u64], x: &mut [u64], node: usize) {
         let Tree { outer, inner } = &self.inverse;
         let stages = stages(x.len());
         let (part, first) = (x.len() >> stages, node << stages);
         if part > SQUARE {
-            for (x, child) in x.chunks_exact_mut(part).zip(first..) {
-                self.ascend::<ROOM>(wide, x, child);
+            let parts = values.chunks_exact(part).zip(x.chunks_exact_mut(part));
+            for ((values, x), child) in parts.zip(first..) {
+                self.ascend::<ROOM>(wide, values, x, child);
             }
-        } else if let [single] = x.as_chunks_mut::<SQUARE>().0 {
-            let inner = &inner[first - inner.len()];
-            wide.inverse_squares::<1, ROOM>([single], outer, first, [inner]);
         } else {
-            let squares = x.as_chunks_mut::<SQUARE>().0.as_chunks_mut::<2>().0;
-            let inner = inner[first - inner.len()..].as_chunks::<2>().0;
-            for ((squares, inner), node) in squares.iter_mut().zip(inner).zip((first..).step_by(2))
-            {
-                wide.inverse_squares::<2, ROOM>(squares.each_mut(), outer, node, inner.each_ref());
+            let values = values.as_chunks::<SQUARE>().0;
+            let squares = x.as_chunks_mut::<SQUARE>().0;
+            let inner = &inner[first - inner.len()..];
+            if let ([values], [x], [inner, ..]) = (values, &mut *squares, inner) {
+                wide.inverse_squares::<1, ROOM>([values], [x], outer, first, [inner]);
+            } else {
+                let values = values.as_chunks::<2>().0.iter();
+                let squares = squares.as_chunks_mut::<2>().0.iter_mut();
+                let inner = inner.as_chunks::<2>().0.iter();
+                for (((values, x), inner), node) in
+                    values.zip(squares).zip(inner).zip((first..).step_by(2))
+                {
+                    let (values, x) = (values.each_ref(), x.each_mut());
+                    wide.inverse_squares::<2, ROOM>(values, x, outer, node, inner.each_ref());
+                }
             }
         }
         match stages {

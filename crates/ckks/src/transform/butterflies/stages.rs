@@ -84,8 +84,12 @@ impl Wide {
         for place in (0..stride).step_by(LANES * COLUMNS) {
             // SAFETY: eight words from each of these places on lie within the block.
             let at = |k: usize, i: usize| unsafe { x.add(i * stride + place + LANES * k) };
-            let mut v: [[__m512i; REGISTERS]; COLUMNS] =
-                std::array::from_fn(|k| std::array::from_fn(|i| load(at(k, i))));
+            let mut v = [[_mm512_setzero_si512(); REGISTERS]; COLUMNS];
+            for (k, v) in v.iter_mut().enumerate() {
+                for (i, v) in v.iter_mut().enumerate() {
+                    *v = load(at(k, i));
+                }
+            }
             self.forward_stages::<REGISTERS, COLUMNS, ROOM>(&mut v, |stage, group, _| {
                 outer[stage][group].broadcast()
             });
@@ -113,12 +117,15 @@ impl Wide {
         for place in (0..stride).step_by(LANES * COLUMNS) {
             // SAFETY: eight words from each of these places on lie within the block.
             let at = |k: usize, i: usize| unsafe { x.add(i * stride + place + LANES * k) };
-            let mut v: [[__m512i; REGISTERS]; COLUMNS] = std::array::from_fn(|k| {
-                std::array::from_fn(|i| {
-                    let v = load(at(k, i));
-                    if ROOM { self.reduce(v) } else { v }
-                })
-            });
+            let mut v = [[_mm512_setzero_si512(); REGISTERS]; COLUMNS];
+            for (k, v) in v.iter_mut().enumerate() {
+                for (i, v) in v.iter_mut().enumerate() {
+                    *v = load(at(k, i));
+                    if ROOM {
+                        *v = self.reduce(*v);
+                    }
+                }
+            }
             self.inverse_stages::<REGISTERS, COLUMNS, ROOM>(
                 &mut v,
                 self.twice,
@@ -132,10 +139,10 @@ impl Wide {
         }
     }
 
-    /// The last six stages of a forward transform, on neighbouring nodes' blocks; canonical residues come out.
+    /// The last six stages of a forward transform, on neighbouring nodes' blocks; canonical residues come out unless OPEN.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
-    pub fn forward_squares<const COUNT: usize, const ROOM: bool>(
+    pub fn forward_squares<const COUNT: usize, const ROOM: bool, const OPEN: bool>(
         self,
         x: [&mut [u64; SQUARE]; COUNT],
         outer: &[Factor],
@@ -147,35 +154,44 @@ impl Wide {
         let x = x.map(|x| x.as_mut_ptr());
         // SAFETY: eight words from each of these places on lie within a square.
         let at = |k: usize, i: usize| unsafe { x[k].add(LANES * i) };
-        let mut v: [[__m512i; LANES]; COUNT] =
-            std::array::from_fn(|k| std::array::from_fn(|i| load(at(k, i))));
+        let mut v = [[_mm512_setzero_si512(); LANES]; COUNT];
+        for (k, v) in v.iter_mut().enumerate() {
+            for (i, v) in v.iter_mut().enumerate() {
+                *v = load(at(k, i));
+            }
+        }
         self.forward_stages::<LANES, COUNT, ROOM>(&mut v, |stage, group, k| {
             outer[k][stage][group].broadcast()
         });
-        v = v.map(|v| transposed(v));
+        for v in &mut v {
+            *v = transposed(*v);
+        }
         self.forward_stages::<LANES, COUNT, ROOM>(&mut v, |stage, group, k| {
             inner[k][(1 << stage) - 1 + group].load()
         });
-        for (k, v) in v.into_iter().enumerate() {
-            let v = v.map(|v| {
-                let v = if ROOM {
-                    _mm512_and_si512(self.reduce(v), self.word)
-                } else {
-                    self.halve(v)
-                };
-                self.canonical(v)
-            });
+        for (k, mut v) in v.into_iter().enumerate() {
+            if !OPEN {
+                for v in &mut v {
+                    let below = if ROOM {
+                        _mm512_and_si512(self.reduce(*v), self.word)
+                    } else {
+                        self.halve(*v)
+                    };
+                    *v = self.canonical(below);
+                }
+            }
             for (i, v) in transposed(v).into_iter().enumerate() {
                 store(at(k, i), v);
             }
         }
     }
 
-    /// The first six stages of an inverse transform, on neighbouring nodes' blocks of canonical residues.
+    /// The first six stages of an inverse transform, on neighbouring nodes' blocks: from canonical residues to words.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub fn inverse_squares<const COUNT: usize, const ROOM: bool>(
         self,
+        values: [&[u64; SQUARE]; COUNT],
         x: [&mut [u64; SQUARE]; COUNT],
         outer: &[Factor],
         node: usize,
@@ -183,22 +199,26 @@ impl Wide {
     ) {
         let outer: [[&[Factor]; 3]; COUNT] =
             std::array::from_fn(|k| factors(outer, node + k, LANES));
-        let x = x.map(|x| x.as_mut_ptr());
-        // SAFETY: eight words from each of these places on lie within a square.
-        let at = |k: usize, i: usize| unsafe { x[k].add(LANES * i) };
-        let mut v: [[__m512i; LANES]; COUNT] =
-            std::array::from_fn(|k| transposed(std::array::from_fn(|i| load(at(k, i)))));
+        let mut v = [[_mm512_setzero_si512(); LANES]; COUNT];
+        for (v, values) in v.iter_mut().zip(values) {
+            for (v, row) in v.iter_mut().zip(values.as_chunks::<LANES>().0) {
+                *v = load(row.as_ptr());
+            }
+            *v = transposed(*v);
+        }
         let bound = if ROOM { self.p } else { self.twice };
         let bound = self.inverse_stages::<LANES, COUNT, ROOM>(&mut v, bound, |stage, group, k| {
             inner[k][(1 << stage) - 1 + group].load()
         });
-        v = v.map(|v| transposed(v));
+        for v in &mut v {
+            *v = transposed(*v);
+        }
         self.inverse_stages::<LANES, COUNT, ROOM>(&mut v, bound, |stage, group, k| {
             outer[k][stage][group].broadcast()
         });
-        for (k, v) in v.into_iter().enumerate() {
-            for (i, v) in v.into_iter().enumerate() {
-                store(at(k, i), v);
+        for (x, v) in x.into_iter().zip(v) {
+            for (row, v) in x.as_chunks_mut::<LANES>().0.iter_mut().zip(v) {
+                store(row.as_mut_ptr(), v);
             }
         }
     }
