@@ -5,12 +5,14 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Instant;
+
+mod clock;
 
 use ckks::{
     CiphertextSet, EvaluationKey, Evaluator, Machine, Parameters, ParametersLiteral, Ring,
     SecretKey,
 };
+use clock::Clock;
 
 const FEATURES: usize = 24;
 const RUNS: usize = 5;
@@ -52,34 +54,6 @@ impl Side {
         let start = Clock::now();
         black_box(self.evaluator.relinearize_rescale(copy).expect("a value"));
         start.seconds() * 1e3 / FEATURES as f64
-    }
-}
-
-/// Time of this thread.
-struct Clock {
-    wall: Instant,
-    running: Option<f64>,
-}
-
-impl Clock {
-    fn now() -> Self {
-        Self {
-            wall: Instant::now(),
-            running: Self::running(),
-        }
-    }
-
-    fn running() -> Option<f64> {
-        let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-        let nanoseconds: f64 = text.split_whitespace().next()?.parse().ok()?;
-        Some(nanoseconds / 1e9)
-    }
-
-    fn seconds(&self) -> f64 {
-        match (self.running, Self::running()) {
-            (Some(before), Some(after)) => after - before,
-            _ => self.wall.elapsed().as_secs_f64(),
-        }
     }
 }
 

@@ -9,7 +9,7 @@
 //!
 //! The panel of one block and component is cut into strips of one or two registers: digits of a
 //! strip of every input are computed once, and a tile of rows runs over the taps with its sums in
-//! registers. Groups of small weights go to the integer kernel where the machine has one.
+//! registers. Where the machine has integer kernels, groups go to those that take them.
 
 use std::fmt;
 
@@ -19,6 +19,8 @@ use super::map::{Group, LinearMap, MAX_ABS_ROW_SUM, PADDING};
 #[cfg(target_arch = "x86_64")]
 use super::vector::{Avx2, Avx512};
 use super::vector::{DIGIT_BITS, LANES, Lanes, Portable, Vectors};
+#[cfg(target_arch = "x86_64")]
+use super::words::WordGroup;
 use crate::isa::{Isa, Kind};
 use crate::modulus::Modulus;
 use crate::residues::{BLOCK, Block};
@@ -35,19 +37,27 @@ pub(crate) struct Scratch {
     bytes: ByteScratch,
 }
 
-/// A map with its weights in the order of the kernel, for as many calls as it is kept
+/// A map with its weights in the order of the kernels, for as many calls as it is kept
 /// ([`Evaluator::prepare`](crate::Evaluator::prepare)).
 pub struct PreparedMap {
     inputs: usize,
     outputs: usize,
     isa: Isa,
     groups: Vec<PreparedGroup>,
-    /// Groups of the integer kernel.
-    #[cfg(target_arch = "x86_64")]
-    bytes: Vec<ByteGroup>,
 }
 
+/// A group for the kernels that may take it; which one does depends on the prime.
 struct PreparedGroup {
+    /// Where no other kernel takes every prime.
+    doubles: Option<DoubleGroup>,
+    #[cfg(target_arch = "x86_64")]
+    bytes: Option<ByteGroup>,
+    #[cfg(target_arch = "x86_64")]
+    words: Option<WordGroup>,
+}
+
+/// A group for the kernel of doubles.
+struct DoubleGroup {
     out_start: usize,
     taps: usize,
     positions: usize,
@@ -69,28 +79,50 @@ fn tile_rows(isa: Isa) -> usize {
     }
 }
 
+/// From so many taps on bytes are faster than words: what it takes to bring them apart and together is shared by enough products.
+#[cfg(target_arch = "x86_64")]
+const TAPS_OF_BYTES: usize = 48;
+
+impl PreparedGroup {
+    fn new(group: &Group, inputs: usize, isa: Isa) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if isa.kind() == Kind::Avx512Ifma {
+            let bytes = ByteGroup::new(group, inputs);
+            let alone = bytes.is_some() && group.taps() >= TAPS_OF_BYTES;
+            let words = if alone {
+                None
+            } else {
+                WordGroup::new(group, inputs)
+            };
+            let doubles = bytes
+                .is_none()
+                .then(|| DoubleGroup::new(group, inputs, isa));
+            return Self {
+                doubles,
+                bytes,
+                words,
+            };
+        }
+        Self {
+            doubles: Some(DoubleGroup::new(group, inputs, isa)),
+            #[cfg(target_arch = "x86_64")]
+            bytes: None,
+            #[cfg(target_arch = "x86_64")]
+            words: None,
+        }
+    }
+}
+
 impl PreparedMap {
     pub(crate) fn new(map: &LinearMap, isa: Isa) -> Self {
-        let mut groups = Vec::new();
-        #[cfg(target_arch = "x86_64")]
-        let mut bytes = Vec::new();
-        for group in map.groups() {
-            #[cfg(target_arch = "x86_64")]
-            if isa.kind() == Kind::Avx512Ifma
-                && let Some(group) = ByteGroup::new(group, map.inputs())
-            {
-                bytes.push(group);
-                continue;
-            }
-            groups.push(PreparedGroup::new(group, map.inputs(), tile_rows(isa)));
-        }
+        let groups = map.groups().iter();
         Self {
             inputs: map.inputs(),
             outputs: map.outputs(),
             isa,
-            groups,
-            #[cfg(target_arch = "x86_64")]
-            bytes,
+            groups: groups
+                .map(|group| PreparedGroup::new(group, map.inputs(), isa))
+                .collect(),
         }
     }
 
@@ -106,20 +138,42 @@ impl PreparedMap {
 
     /// The kernel for one prime.
     pub(crate) fn modulo(&self, p: Modulus) -> Kernel<'_> {
-        // one digit is enough where the largest possible sum of whole residues is small
-        let small = |group: &&PreparedGroup| {
-            i128::from(p.value() / 2 + 1) * i128::from(group.max_abs_row_sum) < EXACT
-        };
-        let (one_digit, two_digits) = self.groups.iter().partition(small);
-        Kernel {
+        let mut kernel = Kernel {
             p,
             isa: self.isa,
             inputs: self.inputs,
-            one_digit,
-            two_digits,
+            one_digit: Vec::new(),
+            two_digits: Vec::new(),
             #[cfg(target_arch = "x86_64")]
-            bytes: &self.bytes,
+            bytes: Vec::new(),
+            #[cfg(target_arch = "x86_64")]
+            words: Vec::new(),
+        };
+        for group in &self.groups {
+            #[cfg(target_arch = "x86_64")]
+            {
+                let words = group.words.as_ref().filter(|words| words.takes(p));
+                if let Some(words) = words {
+                    kernel.words.push(words);
+                    continue;
+                }
+                if let Some(bytes) = &group.bytes {
+                    kernel.bytes.push(bytes);
+                    continue;
+                }
+            }
+            let Some(group) = &group.doubles else {
+                continue;
+            };
+            // one digit is enough where the largest possible sum of whole residues is small
+            let largest = i128::from(p.value() / 2 + 1) * i128::from(group.max_abs_row_sum);
+            if largest < EXACT {
+                kernel.one_digit.push(group);
+            } else {
+                kernel.two_digits.push(group);
+            }
         }
+        kernel
     }
 }
 
@@ -134,10 +188,12 @@ pub(crate) struct Kernel<'a> {
     p: Modulus,
     isa: Isa,
     inputs: usize,
-    one_digit: Vec<&'a PreparedGroup>,
-    two_digits: Vec<&'a PreparedGroup>,
+    one_digit: Vec<&'a DoubleGroup>,
+    two_digits: Vec<&'a DoubleGroup>,
     #[cfg(target_arch = "x86_64")]
-    bytes: &'a [ByteGroup],
+    bytes: Vec<&'a ByteGroup>,
+    #[cfg(target_arch = "x86_64")]
+    words: Vec<&'a WordGroup>,
 }
 
 impl Kernel<'_> {
@@ -155,14 +211,19 @@ impl Kernel<'_> {
             }
         }
         #[cfg(target_arch = "x86_64")]
-        for group in self.bytes {
+        for group in &self.bytes {
             group.apply(self.p, &mut scratch.bytes, &input[..self.inputs], out);
+        }
+        #[cfg(target_arch = "x86_64")]
+        for group in &self.words {
+            group.apply(self.p, &input[..self.inputs], out);
         }
     }
 }
 
-impl PreparedGroup {
-    fn new(group: &Group, inputs: usize, tile: usize) -> Self {
+impl DoubleGroup {
+    fn new(group: &Group, inputs: usize, isa: Isa) -> Self {
+        let tile = tile_rows(isa);
         let (rows, taps) = (group.rows(), group.taps());
         let mut weights = Vec::with_capacity(rows * taps);
         for tile in group.weights().chunks(tile * taps) {
@@ -193,7 +254,7 @@ impl PreparedGroup {
 #[derive(Clone, Copy)]
 struct Panel<'a> {
     p: Modulus,
-    groups: &'a [&'a PreparedGroup],
+    groups: &'a [&'a DoubleGroup],
     input: &'a [Block],
 }
 
@@ -288,7 +349,7 @@ impl Panel<'_> {
 struct Run<'a> {
     p: Modulus,
     strip: usize,
-    group: &'a PreparedGroup,
+    group: &'a DoubleGroup,
     panel: &'a [Lanes],
 }
 
@@ -296,7 +357,7 @@ impl Run<'_> {
     /// Tile after tile, so that a tile's weights stay in the nearest cache over all positions.
     #[inline(always)]
     fn tiles<V: Vectors, const DIGITS: usize>(self, vectors: V, out: &mut [Block]) {
-        let PreparedGroup {
+        let DoubleGroup {
             taps, positions, ..
         } = *self.group;
         let mut first = self.group.out_start;

@@ -7,6 +7,8 @@ mod kernel;
 mod map;
 mod restrict;
 mod vector;
+#[cfg(target_arch = "x86_64")]
+mod words;
 
 pub use build::{Convolution, SumPool};
 pub use kernel::PreparedMap;

@@ -180,6 +180,55 @@ fn convolutions_and_pools_are_exact() {
     }
 }
 
+/// Primes and weights on both sides of what the kernel of words takes, any number of rows and positions, and the most taps.
+#[test]
+fn maps_of_words_are_exact() {
+    let primes = [
+        1_125_899_906_826_241,
+        2_199_023_190_017,
+        1_099_511_480_321,
+        1_073_692_673,
+        1_032_193,
+    ];
+    for (rows, positions, taps) in [
+        (1, 1, 3),
+        (5, 9, 25),
+        (6, 8, 27),
+        (13, 17, 40),
+        (2, 3, 2048),
+    ] {
+        for (least, largest) in [
+            (-1024, 1023),
+            (-1024, 1024),
+            (0, 2047),
+            (5, 5),
+            (1, 1),
+            (-4096, 7),
+        ] {
+            let inputs = 70;
+            let sizes = (largest - least + 1) as usize;
+            let weights = (0..rows * taps).map(|i| (i * 193 % sizes) as i16 + least);
+            let gather = (0..positions * taps).map(|i| match i % 11 {
+                0 => PADDING,
+                _ => (i * 7 % inputs) as u32,
+            });
+            let map = LinearMap::new(
+                inputs,
+                rows * positions,
+                taps,
+                rows,
+                weights.collect(),
+                gather.collect(),
+            );
+            let map = map.unwrap();
+            for prime in primes {
+                check(&map, prime, &blocks(inputs, prime, scrambled(5)));
+                check(&map, prime, &blocks(inputs, prime, |i| prime - 1 - i % 2));
+            }
+        }
+    }
+}
+
 /// Residues and weights that make every sum as large as the bounds allow.
 #[test]
 fn the_largest_sums_are_exact() {
