@@ -55,7 +55,7 @@ impl Stage {
         match self {
             Self::Train | Self::Original => 1,
             Self::Plaintext => 2,
-            Self::Circuit | Self::Encrypted => 4,
+            Self::Circuit | Self::Encrypted => 5,
         }
     }
 

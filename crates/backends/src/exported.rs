@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::EncryptedError;
 use cryptodl_spec::{BackendName, Shape};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const MAX_BYTES: u64 = 1 << 26;
 /// In a client's folder.
 pub(super) const CLIENT_FILE: &str = "client.json";

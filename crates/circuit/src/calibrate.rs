@@ -17,7 +17,7 @@ use ckks::{
 
 const FILE: &str = "costs.json";
 /// Raised when what is measured, or how, changes.
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 /// How far a cost may be from the fixed table's, either way, before it is taken for a disturbed measurement: on the instruction set of the
 /// fixed table, and on narrower ones, whose multiply-accumulates take up to fifteen times as long.
 const REACH: (f64, f64) = (5.0, 40.0);

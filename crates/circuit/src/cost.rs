@@ -131,7 +131,7 @@ pub(super) struct CostModel {
     butterflies: f64,
     /// Sizes of the primes, bits.
     bits: Vec<f64>,
-    /// Bytes of a residue on the wire, by prime, the special ones last.
+    /// Bits of a residue on the wire, by prime, the special ones last.
     widths: Vec<u64>,
     /// Special primes.
     special: usize,
@@ -151,9 +151,7 @@ impl CostModel {
                 .iter()
                 .map(|prime| (*prime as f64).log2())
                 .collect(),
-            widths: primes
-                .map(|prime| u64::from(prime.ilog2() / 8 + 1))
-                .collect(),
+            widths: primes.map(|prime| u64::from(prime.ilog2() + 1)).collect(),
             special: special.len(),
         }
     }
@@ -272,12 +270,12 @@ impl CostModel {
     /// Bytes on the wire of a set of ciphertexts; seeded ones send one component.
     pub fn wire_bytes(&self, features: usize, limbs: usize, components: usize) -> u64 {
         let row: u64 = self.widths.iter().take(limbs).sum();
-        (features * components) as u64 * row * self.degree
+        (features * components) as u64 * row * self.degree / 8
     }
 
     /// Bytes on the wire of the relinearisation key, one polynomial a prime (the special ones too) and digit; 0 without a special prime.
     pub fn key_wire_bytes(&self, limbs: usize) -> u64 {
-        self.digits(limbs) as u64 * self.widths.iter().sum::<u64>() * self.degree
+        self.digits(limbs) as u64 * self.widths.iter().sum::<u64>() * self.degree / 8
     }
 
     /// Bytes in memory of the relinearisation key, both polynomials; 0 without a special prime.

@@ -39,7 +39,10 @@ fn convolution(channels: [usize; 2], [height, width]: [usize; 2], largest: i16) 
 }
 
 fn main() {
-    let filters: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let filters: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| !a.starts_with('-'))
+        .collect();
     let limit = port_limit();
     let pool = SumPool {
         channels: 32,

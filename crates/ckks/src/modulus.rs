@@ -71,9 +71,14 @@ impl Modulus {
         self.inverse
     }
 
+    /// Bits that hold one residue.
+    pub fn bits(self) -> u32 {
+        u64::BITS - self.value.leading_zeros()
+    }
+
     /// Bytes that hold one residue.
     pub fn bytes(self) -> usize {
-        (64 - self.value.leading_zeros()).div_ceil(8) as usize
+        self.bits().div_ceil(8) as usize
     }
 
     /// A remainder in (-p, p) brought to [0, p).

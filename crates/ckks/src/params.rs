@@ -259,8 +259,8 @@ impl Parameters {
     /// whose masks are a seed, has one component.
     pub fn wire_bytes(&self, level: usize, components: usize) -> usize {
         let limbs = 0..=level.min(self.max_level());
-        let residue: usize = limbs.map(|limb| self.modulus(limb).bytes()).sum();
-        residue * components * self.ring_degree()
+        let bits: usize = limbs.map(|limb| self.modulus(limb).bits() as usize).sum();
+        bits * components * self.ring_degree() / 8
     }
 
     /// Classical security in bits by [`security_source`](Self::security_source): the highest level of the table that this set meets,

@@ -8,10 +8,10 @@
 //! | 1 | version of the format |
 //! | 1 | kind of the object |
 //! | 32 | fingerprint of the parameter set |
-//! | ... | the body: sizes, then residues in as many bytes as the prime has |
+//! | ... | the body: sizes, then residues in as many bits as the prime has |
 //! | 32 | BLAKE3 digest of everything before it |
 //!
-//! in little-endian order. Readers check every size against its bound before using it. What they
+//! in little-endian order; residues are packed 64 at a time. Readers check every size against its bound before using it. What they
 //! reserve for residues is memory that the system provides when it is first written, which is when
 //! the bytes arrive, so a wrong size cannot make them use more than the input holds. The digest finds accidents; it authenticates nobody.
 
@@ -21,10 +21,10 @@ use rayon::prelude::*;
 
 use crate::modulus::Modulus;
 use crate::params::Parameters;
-use crate::residues::{BLOCK, Block};
+use crate::residues::Block;
 
 const MAGIC: [u8; 8] = *b"CKKS-RNS";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Blocks that are read or written at a time, and blocks that one thread packs or unpacks.
 const CHUNK: usize = 4096;
 const STEP: usize = 64;
@@ -42,7 +42,9 @@ pub enum WireError {
     #[error("not a key or ciphertext of this engine (wrong first bytes)")]
     Magic,
     /// A version that this program does not know.
-    #[error("format version {found}; this program reads version {VERSION}")]
+    #[error(
+        "format version {found}; this program reads version {VERSION}: make keys and ciphertexts again"
+    )]
     Version {
         /// The version found.
         found: u8,
@@ -149,7 +151,7 @@ impl<'a, W: Write> ObjectWriter<'a, W> {
     }
 
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), WireError> {
-        self.hasher.update(bytes);
+        update(&mut self.hasher, bytes);
         Ok(self.inner.write_all(bytes)?)
     }
 
@@ -163,7 +165,7 @@ impl<'a, W: Write> ObjectWriter<'a, W> {
     }
 
     pub fn blocks(&mut self, p: Modulus, blocks: &[Block]) -> Result<(), WireError> {
-        let width = BLOCK * p.bytes();
+        let width = packed_bytes(p);
         let mut packed = std::mem::take(&mut self.packed);
         for blocks in blocks.chunks(CHUNK) {
             packed.resize(blocks.len() * width, 0);
@@ -223,7 +225,7 @@ impl<'a, R: Read> ObjectReader<'a, R> {
 
     pub fn bytes(&mut self, bytes: &mut [u8]) -> Result<(), WireError> {
         read_exact(self.inner, bytes)?;
-        self.hasher.update(bytes);
+        update(&mut self.hasher, bytes);
         Ok(())
     }
 
@@ -261,14 +263,12 @@ impl<'a, R: Read> ObjectReader<'a, R> {
 
     /// Residues of one prime, to every block of `out`.
     pub fn blocks(&mut self, p: Modulus, out: &mut [Block]) -> Result<(), WireError> {
-        let width = BLOCK * p.bytes();
+        let width = packed_bytes(p);
         let mut packed = std::mem::take(&mut self.packed);
         for blocks in out.chunks_mut(CHUNK) {
             packed.resize(blocks.len() * width, 0);
             read_exact(self.inner, &mut packed)?;
-            let hash = || {
-                self.hasher.update(&packed);
-            };
+            let hash = || update(&mut self.hasher, &packed);
             let unpack = || {
                 let rows = blocks.par_chunks_mut(STEP);
                 let bytes = packed.par_chunks(STEP * width);
@@ -298,42 +298,73 @@ impl<'a, R: Read> ObjectReader<'a, R> {
     }
 }
 
+/// Below this length a digest is computed faster by one thread.
+const LARGE_BYTES: usize = 1 << 18;
+
+fn update(hasher: &mut blake3::Hasher, bytes: &[u8]) {
+    if bytes.len() < LARGE_BYTES {
+        hasher.update(bytes);
+    } else {
+        hasher.update_rayon(bytes);
+    }
+}
+
+/// Bytes of a packed block: 64 residues of so many bits are so many words.
+fn packed_bytes(p: Modulus) -> usize {
+    p.bits() as usize * size_of::<u64>()
+}
+
+/// Residue i begins at bit i times the size of the prime.
 fn pack(p: Modulus, block: &Block, bytes: &mut [u8]) {
-    let width = p.bytes();
-    for (place, residue) in block.0.iter().enumerate() {
-        let word = residue.to_le_bytes();
-        let rest = &mut bytes[place * width..];
-        // the bytes beyond the width are zero and the next residue's to overwrite
-        match rest.first_chunk_mut() {
-            Some(bytes) => *bytes = word,
-            None => rest[..width].copy_from_slice(&word[..width]),
+    let bits = p.bits();
+    let (mut word, mut filled) = (0, 0);
+    let mut words = bytes.as_chunks_mut::<8>().0.iter_mut();
+    for &residue in &block.0 {
+        word |= residue << filled;
+        filled += bits;
+        if filled >= u64::BITS {
+            filled -= u64::BITS;
+            if let Some(bytes) = words.next() {
+                *bytes = word.to_le_bytes();
+            }
+            // the bits that did not fit; none where the residue ended the word
+            word = residue >> (bits - filled);
         }
     }
 }
 
 fn unpack(p: Modulus, bytes: &[u8], block: &mut Block) -> Result<(), WireError> {
-    let width = p.bytes();
-    let bits = u64::MAX >> (64 - 8 * width);
-    for (place, residue) in block.0.iter_mut().enumerate() {
-        let rest = &bytes[place * width..];
-        *residue = match rest.first_chunk() {
-            Some(&word) => u64::from_le_bytes(word) & bits,
-            // fewer than eight bytes are left
-            None => little_endian(&rest[..width]),
-        };
+    let bits = p.bits();
+    let mask = u64::MAX >> (u64::BITS - bits);
+    let mut words = bytes
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|&word| u64::from_le_bytes(word));
+    let (mut word, mut left) = (0, 0);
+    let mut largest = 0;
+    for residue in &mut block.0 {
+        let mut value = word;
+        if left < bits {
+            // fewer than 50 bits are left, so that every shift is by less than a word
+            word = words.next().unwrap_or(0);
+            value |= word << left;
+            word >>= bits - left;
+            left += u64::BITS - bits;
+        } else {
+            word >>= bits;
+            left -= bits;
+        }
+        *residue = value & mask;
+        largest = largest.max(*residue);
     }
-    match block.0.iter().find(|&&residue| residue >= p.value()) {
-        None => Ok(()),
-        Some(&value) => Err(WireError::Residue {
-            value,
-            prime: p.value(),
-        }),
+    if largest < p.value() {
+        return Ok(());
     }
-}
-
-fn little_endian(bytes: &[u8]) -> u64 {
-    let high_first = bytes.iter().rev();
-    high_first.fold(0, |word, &byte| word << 8 | u64::from(byte))
+    Err(WireError::Residue {
+        value: largest,
+        prime: p.value(),
+    })
 }
 
 fn read_exact(reader: &mut impl Read, bytes: &mut [u8]) -> Result<(), WireError> {
@@ -343,4 +374,45 @@ fn read_exact(reader: &mut impl Read, bytes: &mut [u8]) -> Result<(), WireError>
             io::ErrorKind::UnexpectedEof => WireError::Truncated,
             _ => WireError::Io(error),
         })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::primes::primes_below;
+
+    /// Every size of prime, residues as large as they can be and scrambled, against bits written one by one.
+    #[test]
+    fn residues_travel_in_their_bits() {
+        for bits in 20..=50 {
+            let p = Modulus::new(primes_below(bits, 1 << 8).next().unwrap());
+            for extreme in [true, false] {
+                let residue = |i: usize| match (extreme, i % 3) {
+                    (true, 0) => p.value() - 1,
+                    (true, 1) => 0,
+                    _ => (i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) % p.value(),
+                };
+                let block = Block(std::array::from_fn(residue));
+                let mut packed = vec![0xAA; packed_bytes(p)];
+                pack(p, &block, &mut packed);
+                let bit = |at: usize| packed[at / 8] >> (at % 8) & 1;
+                for (i, residue) in block.0.iter().enumerate() {
+                    for place in 0..bits as usize {
+                        let at = i * bits as usize + place;
+                        assert_eq!(u64::from(bit(at)), residue >> place & 1, "{bits} bits");
+                    }
+                }
+                let mut back = Block::ZERO;
+                unpack(p, &packed, &mut back).unwrap();
+                assert!(back == block);
+            }
+            let mut block = Block::ZERO;
+            block.0[17] = p.value();
+            let mut packed = vec![0; packed_bytes(p)];
+            pack(p, &block, &mut packed);
+            let refused = unpack(p, &packed, &mut { Block::ZERO });
+            assert!(matches!(refused, Err(WireError::Residue { value, .. }) if value == p.value()));
+        }
+    }
 }

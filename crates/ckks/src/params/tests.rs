@@ -124,9 +124,9 @@ fn the_fingerprint_tells_sets_apart() {
 }
 
 #[test]
-fn sizes_count_whole_bytes_of_every_prime() {
+fn sizes_count_the_bits_of_every_prime() {
     let set = Parameters::new(literal(13, &[50, 40, 30], &[])).unwrap();
-    assert_eq!(set.wire_bytes(2, 1), 8192 * (7 + 5 + 4));
-    assert_eq!(set.wire_bytes(0, 2), 8192 * 7 * 2);
+    assert_eq!(set.wire_bytes(2, 1), 1024 * (50 + 40 + 30));
+    assert_eq!(set.wire_bytes(0, 2), 1024 * 50 * 2);
     assert_eq!(set.memory_bytes(1, 2), 8192 * 2 * 2 * 8);
 }

@@ -85,8 +85,8 @@ fn everything_comes_back_and_works() {
             .unwrap();
         let mut file = Vec::new();
         reply.write(&mut file).unwrap();
-        // 7 bytes for a residue of 50 bits, two components, three features, and little else
-        let residues = 7 * 2 * 3 * p.ring_degree();
+        // 50 bits a residue, two components, three features, and little else
+        let residues = 50 * 2 * 3 * p.ring_degree() / 8;
         assert!((residues..residues + 128).contains(&file.len()));
         let reply = CiphertextSet::read(p, &mut &file[..]).unwrap();
         for (value, expected) in secret.decrypt(&reply).unwrap().iter().zip(&values) {
@@ -173,7 +173,7 @@ fn refusals_say_what_is_wrong() {
         }
     ));
     assert!(matches!(
-        refusal(&all[1], &|b| b[77] = 255),
+        refusal(&all[1], &|b| b[74..78].fill(255)),
         WireError::Residue { .. }
     ));
     assert!(matches!(
