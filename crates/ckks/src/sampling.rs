@@ -54,50 +54,58 @@ pub(crate) struct Mask {
     p: Modulus,
     /// Candidates of `p.bytes()` bytes, and room to read eight bytes at the last of them.
     buffer: [[u8; STEP]; 8 * CANDIDATES / STEP + 1],
-    /// Candidates of the buffer that were taken.
+    /// Those of the buffer that are residues.
+    residues: [u64; CANDIDATES],
+    count: usize,
+    /// Residues that were taken.
     taken: usize,
 }
 
 impl Mask {
     /// The stream of polynomial `index` modulo `p`, prime number `prime` of the chain.
     pub fn new(seed: &Seed, index: usize, prime: usize, p: Modulus) -> Self {
-        // a chain has at most 60 primes and a special one
+        // a chain has at most 60 primes and some special ones
         let number = (index as u64) << 8 | prime as u64;
         Self {
             stream: Stream::new(Isa::detect(), seed, number),
             p,
             buffer: [[0; STEP]; 8 * CANDIDATES / STEP + 1],
-            taken: CANDIDATES,
+            residues: [0; CANDIDATES],
+            count: 0,
+            taken: 0,
         }
     }
 
     /// Fills with the next residues.
-    pub fn fill(&mut self, out: &mut [u64]) {
-        let bits = u64::MAX >> self.p.value().leading_zeros();
-        for residue in out {
-            *residue = loop {
-                let candidate = self.candidate() & bits;
-                if candidate < self.p.value() {
-                    break candidate;
-                }
-            };
+    pub fn fill(&mut self, mut out: &mut [u64]) {
+        while !out.is_empty() {
+            if self.taken == self.count {
+                self.draw();
+            }
+            let ready = &self.residues[self.taken..self.count];
+            let (now, later) = out.split_at_mut(ready.len().min(out.len()));
+            now.copy_from_slice(&ready[..now.len()]);
+            self.taken += now.len();
+            out = later;
         }
     }
 
-    #[inline(always)]
-    fn candidate(&mut self) -> u64 {
+    /// The next candidates. Every one is written, over the last if that was passed over: nothing depends on a guess which.
+    fn draw(&mut self) {
         let width = self.p.bytes();
-        if self.taken == CANDIDATES {
-            self.stream
-                .fill(&mut self.buffer[..CANDIDATES * width / STEP]);
-            self.taken = 0;
+        self.stream
+            .fill(&mut self.buffer[..CANDIDATES * width / STEP]);
+        let bits = u64::MAX >> (u64::BITS - self.p.bits());
+        let bytes = self.buffer.as_flattened();
+        let mut count = 0;
+        for place in 0..CANDIDATES {
+            // the buffer is long enough for eight bytes at any candidate
+            let word = bytes[place * width..].first_chunk();
+            let candidate = word.map_or(0, |&word| u64::from_le_bytes(word)) & bits;
+            self.residues[count] = candidate;
+            count += usize::from(candidate < self.p.value());
         }
-        let bytes = &self.buffer.as_flattened()[self.taken * width..];
-        self.taken += 1;
-        // the buffer is long enough for eight bytes at any candidate
-        bytes
-            .first_chunk()
-            .map_or(0, |&word| u64::from_le_bytes(word))
+        (self.count, self.taken) = (count, 0);
     }
 }
 
