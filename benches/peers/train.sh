@@ -24,7 +24,7 @@ fi
 
 # Images a second of the second epoch of a short training: the loader, the augmentation and the optimiser included, validation on few images.
 ours() { # spec, precision, round
-    "$program" run "$1" --data-dir "$data" --out "$work/$2-$3" --set encryption.backend=clear --set dataset.train=20500 \
+    "$program" run "$1" --data-dir "$data" --out "$work/$2-$3" --set encryption.backend=clear --set encryption.images=500 --set dataset.train=20500 \
         --set dataset.test=500 --set train.validation=500 --set train.recalibrate=500 --set train.epochs=2 --set train.baseline=false \
         --set "train.threads=$threads" --set "train.precision=$2" >/dev/null 2>"$work/log" || { cat "$work/log" >&2; exit 1; }
     sed 's/\x1b\[[0-9;]*m//g' "$work/log" | sed -n 's/.*images_per_second=\([0-9.]*\).*/\1/p' | tail -1
