@@ -24,7 +24,7 @@ pub fn publish(arguments: &PublishArguments) -> Result<(), Failure> {
         let published = pipeline::publish(run, &arguments.to)?;
         println!("wrote {}", published.folder.display());
         if !published.left_out.is_empty() {
-            println!("  left out, over 1 MB: {}", published.left_out.join(", "));
+            println!("  left out, too large: {}", published.left_out.join(", "));
         }
     }
     Ok(())

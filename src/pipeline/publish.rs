@@ -8,8 +8,10 @@ use super::PipelineError;
 use crate::model::{self, Precision};
 use crate::results::{Grid, Manifest, Summary, read_json, tables, write_json};
 
-/// What no committed file may pass.
-pub const MAX_BYTES: u64 = 1_000_000;
+/// What no committed file may pass, weights apart.
+const MAX_BYTES: u64 = 1_000_000;
+/// What committed weights may not pass: those of networks for colour photographs have millions of numbers.
+const MAX_WEIGHTS_BYTES: u64 = 8_000_000;
 
 /// How much of a run is published.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,7 +42,8 @@ impl Extent {
 }
 
 /// Copies a finished run to `TO/<name>/`, which must not be there yet; of a sweep's folder its table to `TO/<name>/sweep/` and the numbers
-/// of every finished run to `TO/<name>/runs/`; of a study's folder its tables. Files that stay over `MAX_BYTES` are left out and named.
+/// of every finished run to `TO/<name>/runs/`; of a study's folder its tables. Weights over 8 MB and
+/// other files over 1 MB are left out and named.
 ///
 /// # Errors
 /// [`PipelineError`] where a run is not whole or the folder cannot be written.
@@ -184,7 +187,12 @@ fn publish_run(run: &Path, to: &Path, extent: Extent) -> Result<Published, Pipel
         let size = fs::metadata(&copy)
             .map_err(PipelineError::io("read", &copy))?
             .len();
-        if size > MAX_BYTES {
+        let most = if name == "model.safetensors" {
+            MAX_WEIGHTS_BYTES
+        } else {
+            MAX_BYTES
+        };
+        if size > most {
             fs::remove_file(&copy).map_err(PipelineError::io("remove", &copy))?;
             left_out.push(name);
         }
