@@ -18,7 +18,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 if [ -z "$python" ]; then
     python3 -m venv "$work/torch"
-    "$work/torch/bin/pip" install --quiet --disable-pip-version-check torch --extra-index-url https://download.pytorch.org/whl/cpu
+    "$work/torch/bin/pip" install --quiet --disable-pip-version-check torch
     python=$work/torch/bin/python
 fi
 
