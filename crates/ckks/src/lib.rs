@@ -42,6 +42,8 @@ mod residues;
 mod sampling;
 mod security;
 mod set;
+#[cfg(feature = "timing")]
+pub mod timing;
 mod transform;
 mod wire;
 

@@ -18,6 +18,7 @@
 use std::io::{self, Read, Write};
 
 use rayon::prelude::*;
+use zeroize::Zeroize;
 
 use crate::modulus::Modulus;
 use crate::params::Parameters;
@@ -28,6 +29,9 @@ const VERSION: u8 = 2;
 /// Blocks that are read or written at a time, and blocks that one thread packs or unpacks.
 const CHUNK: usize = 4096;
 const STEP: usize = 64;
+
+/// Bytes of an object without its body.
+pub(crate) const FRAME_BYTES: usize = MAGIC.len() + 2 + 32 + blake3::OUT_LEN;
 
 /// The most features that a set on the wire may have.
 pub(crate) const MAX_FEATURES: usize = 1 << 22;
@@ -312,6 +316,19 @@ fn update(hasher: &mut blake3::Hasher, bytes: &[u8]) {
 /// Bytes of a packed block: 64 residues of so many bits are so many words.
 fn packed_bytes(p: Modulus) -> usize {
     p.bits() as usize * size_of::<u64>()
+}
+
+/// Of a secret key the state of the digest knows the last bytes.
+impl<W> Drop for ObjectWriter<'_, W> {
+    fn drop(&mut self) {
+        self.hasher.zeroize();
+    }
+}
+
+impl<R> Drop for ObjectReader<'_, R> {
+    fn drop(&mut self) {
+        self.hasher.zeroize();
+    }
 }
 
 /// Residue i begins at bit i times the size of the prime.

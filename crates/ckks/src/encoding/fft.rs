@@ -2,14 +2,18 @@
 
 use std::f64::consts::PI;
 
+use zeroize::DefaultIsZeroes;
+
 use crate::isa::{Isa, per_isa};
 
 /// A complex number.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Complex {
     pub re: f64,
     pub im: f64,
 }
+
+impl DefaultIsZeroes for Complex {}
 
 impl Complex {
     pub const ZERO: Self = Self::new(0.0, 0.0);

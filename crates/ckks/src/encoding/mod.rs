@@ -4,6 +4,8 @@ mod fft;
 
 use std::f64::consts::PI;
 
+use zeroize::Zeroizing;
+
 use crate::params::Ring;
 use fft::{Complex, Fft};
 
@@ -24,7 +26,8 @@ pub(crate) struct Encoder {
     /// `e^(i pi k / 2N)` (conjugate-invariant) or `e^(i pi k / N)` (standard) for every point of
     /// the transform.
     twist: Vec<Complex>,
-    buffer: Vec<Complex>,
+    /// Wiped: it holds what is encrypted or decrypted.
+    buffer: Zeroizing<Vec<Complex>>,
 }
 
 impl Encoder {
@@ -38,7 +41,7 @@ impl Encoder {
             degree,
             fft: Fft::new(points),
             twist: (0..points).map(|k| Complex::cis(k as f64 * step)).collect(),
-            buffer: vec![Complex::ZERO; points],
+            buffer: Zeroizing::new(vec![Complex::ZERO; points]),
         }
     }
 

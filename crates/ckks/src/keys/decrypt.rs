@@ -1,6 +1,7 @@
 //! Decryption.
 
 use rayon::prelude::*;
+use zeroize::Zeroizing;
 
 use super::SecretKey;
 use crate::encoding::Encoder;
@@ -40,15 +41,15 @@ impl SecretKey {
     }
 }
 
-/// One thread's buffers.
+/// One thread's buffers. What is decrypted is wiped with them.
 struct Workspace {
     isa: Isa,
     encoder: Encoder,
     /// The decrypted polynomial modulo every prime, as words.
-    limbs: Vec<Vec<u64>>,
-    phase: Vec<u64>,
+    limbs: Vec<Zeroizing<Vec<u64>>>,
+    phase: Zeroizing<Vec<u64>>,
     component: Vec<u64>,
-    coefficients: Vec<f64>,
+    coefficients: Zeroizing<Vec<f64>>,
 }
 
 impl Workspace {
@@ -57,10 +58,10 @@ impl Workspace {
         Self {
             isa: Isa::detect(),
             encoder: Encoder::new(parameters.ring(), degree),
-            limbs: vec![vec![0; degree]; limbs],
-            phase: vec![0; degree],
+            limbs: vec![Zeroizing::new(vec![0; degree]); limbs],
+            phase: Zeroizing::new(vec![0; degree]),
             component: vec![0; degree],
-            coefficients: vec![0.0; degree],
+            coefficients: Zeroizing::new(vec![0.0; degree]),
         }
     }
 
@@ -97,7 +98,7 @@ impl Workspace {
         self.coefficients.fill(0.0);
         for (limb, digits) in self.limbs.iter().enumerate().rev() {
             let prime = parameters.primes()[limb] as f64;
-            for (coefficient, &digit) in self.coefficients.iter_mut().zip(digits) {
+            for (coefficient, &digit) in self.coefficients.iter_mut().zip(digits.iter()) {
                 *coefficient = *coefficient * prime + (digit.wrapping_sub(CENTRE) as i64) as f64;
             }
         }

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::modulus::CENTRE;
 use crate::params::Parameters;
 use crate::sampling::{SecretStream, secret_seed};
-use crate::wire::{Kind, ObjectReader, ObjectWriter, WireError};
+use crate::wire::{FRAME_BYTES, Kind, ObjectReader, ObjectWriter, WireError};
 
 /// A uniform ternary secret. It encrypts and decrypts; whoever evaluates must not have it.
 ///
@@ -69,6 +69,11 @@ impl SecretKey {
     /// The secret's values modulo a prime; the special primes follow the chain.
     pub(super) fn values(&self, prime: usize) -> &[u64] {
         &self.values[prime]
+    }
+
+    /// Bytes of a key in the wire format: whoever writes one to memory takes them beforehand, so that no copy stays behind when it grows.
+    pub fn wire_bytes(parameters: &Parameters) -> usize {
+        FRAME_BYTES + parameters.ring_degree()
     }
 
     /// Writes the key in the wire format. **Whoever reads it can decrypt.**
