@@ -2,14 +2,17 @@
 
 use miette::{Diagnostic, LabeledSpan, NamedSource};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
+
+use super::excerpt::excerpt;
+use super::printable::printable;
 
 /// Why there is no [`Experiment`](super::Experiment).
 #[derive(Debug, Error, Diagnostic)]
 pub enum SpecError {
     /// The file cannot be read.
-    #[error("cannot read the spec {}", path.display())]
+    #[error("cannot read the spec {}", shown(path))]
     #[diagnostic(help(
         "a spec is a TOML file with at least `name` and `dataset.name`; `configs/` holds examples"
     ))]
@@ -20,7 +23,7 @@ pub enum SpecError {
         source: std::io::Error,
     },
     /// The file is far bigger than any spec.
-    #[error("{} has more than {limit} bytes: that is no spec", path.display())]
+    #[error("{} has more than {limit} bytes: that is no spec", shown(path))]
     #[diagnostic(help("a spec is a TOML file of a few hundred bytes; is this the right file?"))]
     TooLarge {
         /// The file.
@@ -29,7 +32,10 @@ pub enum SpecError {
         limit: u64,
     },
     /// The file is not text.
-    #[error("{} is not UTF-8 text: byte {at} (line {line}) fits no character", path.display())]
+    #[error(
+        "{} is not UTF-8 text: byte {at} (line {line}) fits no character",
+        shown(path)
+    )]
     #[diagnostic(help(
         "a spec is a TOML file, and TOML is UTF-8; save it as UTF-8, or check that it is the right file"
     ))]
@@ -58,6 +64,10 @@ pub struct Invalid {
     labels: Vec<LabeledSpan>,
     #[help]
     help: Option<String>,
+}
+
+fn shown(path: &Path) -> String {
+    printable(&path.display().to_string())
 }
 
 impl SpecError {
@@ -112,23 +122,30 @@ impl Problem {
             .labels
             .into_iter()
             .filter(|(span, _)| base <= span.start && span.start <= end);
-        let labels = labels.map(|(span, label)| {
-            let (start, end) = visible(text, span.start - base, span.end.min(end) - base);
-            LabeledSpan::new(Some(label), start, end - start)
-        });
+        let (labels, spans): (Vec<String>, Vec<Range<usize>>) = labels
+            .map(|(span, label)| {
+                let span = visible(text, span.start - base, span.end.min(end) - base);
+                (printable(&label), span)
+            })
+            .unzip();
+        let (text, spans) = excerpt(text, &spans);
+        let labels = labels
+            .into_iter()
+            .zip(spans)
+            .map(|(label, span)| LabeledSpan::new(Some(label), span.start, span.len()));
         SpecError::Invalid(Box::new(Invalid {
-            message: self.message,
+            message: printable(&self.message),
             labels: labels.collect(),
-            code: NamedSource::new(name, text.to_owned()),
-            help: self.help,
+            code: NamedSource::new(printable(name), text),
+            help: self.help.map(|help| printable(&help)),
         }))
     }
 }
 
 /// A place at the end of the text has no character to underline: the last one serves.
-fn visible(text: &str, start: usize, end: usize) -> (usize, usize) {
+fn visible(text: &str, start: usize, end: usize) -> Range<usize> {
     match text.char_indices().next_back() {
-        Some((last, _)) if start >= text.len() => (last, text.len()),
-        _ => (start, end.max(start)),
+        Some((last, _)) if start >= text.len() => last..text.len(),
+        _ => start..end.max(start),
     }
 }

@@ -7,11 +7,13 @@
 
 mod check;
 mod error;
+mod excerpt;
 mod experiment;
 mod key;
 mod keys;
 mod layers;
 mod overrides;
+mod printable;
 mod raw;
 mod read;
 mod resolved;
@@ -24,5 +26,6 @@ mod tests;
 pub use error::{Invalid, SpecError};
 pub use experiment::*;
 pub use key::{ContentKey, canonical_json};
+pub use printable::printable;
 pub use read::MAX_BYTES;
 pub use sweep::*;
