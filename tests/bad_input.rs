@@ -73,6 +73,91 @@ fn specs() {
     );
 }
 
+/// Protects: whatever is in a spec or in an argument, the error about it is a few short lines that a terminal shows as they are.
+#[test]
+fn errors_repeat_no_control_characters_and_no_endless_lines() {
+    let place = Place::new();
+    let long = "a".repeat(70_000);
+    for (text, word) in [
+        (
+            TINY.replace("degree = 2", &format!("degre{long} = 2")),
+            "degre",
+        ),
+        (format!("{TINY}\nx = {long}"), "bad.toml"),
+        (format!("{TINY}\nx = \"{long}\" {long}"), "bad.toml"),
+        (TINY.replace("\"relu\"", &format!("\"{long}\"")), "relu"),
+        (
+            TINY.replace("\"relu\"", "\"re\u{7}lu\\u001b[31m\""),
+            "bad.toml",
+        ),
+        (
+            TINY.replace("degree = 2", "\"d\\u001b[2Jegree\" = 2"),
+            "degree",
+        ),
+        (TINY.replace("degree", "degree\u{1b}[31m"), "bad.toml"),
+    ] {
+        assert_ne!(text, TINY);
+        place.write("bad.toml", &text);
+        let ended = place.run(&["check", "bad.toml"]).fails(2, &[word]);
+        assert_shown(&ended.err);
+    }
+    for argument in ["\u{1b}[31m.toml", "no\u{7}where.toml"] {
+        assert_shown(&place.run(&["check", argument]).fails(2, &["toml"]).err);
+        assert_shown(
+            &place
+                .run(&["check", "--\u{1b}[2J", argument])
+                .fails(2, &[])
+                .err,
+        );
+    }
+    place.write("tiny.toml", TINY);
+    for setting in [
+        format!("{long}=1"),
+        format!("train.epochs={long}"),
+        "a\u{1b}[31m=1".into(),
+    ] {
+        assert_shown(
+            &place
+                .run(&["check", "tiny.toml", "--set", &setting])
+                .fails(2, &[])
+                .err,
+        );
+    }
+}
+
+#[track_caller]
+fn assert_shown(text: &str) {
+    let control = text.chars().find(|c| c.is_control() && *c != '\n');
+    assert_eq!(control, None, "{text:?}");
+    let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
+    assert!(longest <= 2_100, "a line of {longest} characters");
+}
+
+/// Protects: one call of `check` is enough to see everything that is wrong, in every file.
+#[test]
+fn check_reports_every_file_and_every_error() {
+    let place = Place::new();
+    let mut layers = String::new();
+    for _ in 0..12 {
+        layers.push_str("{ type = \"dense\", units = 8 }, { type = \"activation\" }, ");
+    }
+    let (start, _) = TINY.split_once("layers = [").unwrap();
+    let (_, end) = TINY.split_once("]\n\n[train]").unwrap();
+    let deep = format!("{start}layers = [{layers}]\n\n[train]{end}");
+    place.write("deep-a.toml", deep.replace("degree = 2", "degree = 9"));
+    place.write("deep-b.toml", deep.replace("degree = 2", "degree = 8"));
+    place.write("typo.toml", TINY.replace("epochs", "epoch"));
+    place.write("good.toml", TINY);
+    let order = ["deep-a.toml", "typo.toml", "good.toml", "deep-b.toml"];
+    let ended = place.run(&[&["check"], &order[..]].concat());
+    assert!(ended.out.contains("good.toml: ok"), "{}", ended.out);
+    let ended = ended.fails(
+        2,
+        &["deep-a.toml: ", "deep-b.toml: ", "typo.toml", "epochs"],
+    );
+    assert_eq!(ended.err.matches("secur").count(), 2, "{}", ended.err);
+}
+
 #[test]
 fn a_circuit_deeper_than_any_secure_parameters() {
     let place = Place::new();

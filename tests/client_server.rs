@@ -161,7 +161,7 @@ fn five_commands_and_no_secret_on_the_server() {
             "--out",
             "x.ct",
         ])
-        .fails(1, &["parameter"]);
+        .fails(2, &["secret.key", "another parameter set"]);
     assert!(!client.path("x.ct").exists());
 }
 

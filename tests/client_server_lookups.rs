@@ -139,6 +139,15 @@ fn five_commands_give_the_integers_of_the_run_and_damaged_files_are_refused() {
         table.lines().take(2).collect::<Vec<_>>()
     );
 
+    // Files of two keys never meet: not on the server, not on the client.
+    let mixed = |line: &[&str], from: &str, to: &str| {
+        let line: Vec<String> = line.iter().map(|word| word.replace(from, to)).collect();
+        place.run(&line.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    mixed(&EVALUATE, "keys/", "other/").fails(2, &["upload.ct", "another key"]);
+    mixed(&DECRYPT, "keys/", "other/").fails(2, &["reply.ct", "another key"]);
+    mixed(&DECRYPT, "reply.ct", "reply.other.ct").fails(2, &["reply.other.ct", "another key"]);
+
     refusals(&place);
 }
 
@@ -154,23 +163,28 @@ fn refusals(place: &Place) {
     let reply = whole("reply.ct");
     fs::remove_file(place.path("reply.ct")).unwrap();
     for (bytes, words) in [
-        (upload[..upload.len() - 1].to_vec(), "digest is wrong"),
-        (flipped(upload.clone()), "digest is wrong"),
-        (Vec::new(), "no upload"),
-        (reply.clone(), "another kind"),
+        (upload[..upload.len() - 1].to_vec(), "digest does not match"),
+        ([&upload[..], b"x"].concat(), "digest does not match"),
+        (flipped(upload.clone()), "digest does not match"),
+        (Vec::new(), "not an upload"),
     ] {
         fs::write(place.path("upload.ct"), bytes).unwrap();
         place.run(&EVALUATE).fails(1, &["upload.ct", words]);
         assert!(!place.path("reply.ct").exists());
     }
+    fs::write(place.path("upload.ct"), &reply).unwrap();
+    place
+        .run(&EVALUATE)
+        .fails(2, &["upload.ct", "this is a reply"]);
     fs::write(place.path("upload.ct"), &upload).unwrap();
-    for (bytes, words) in [
-        (flipped(reply.clone()), "digest is wrong"),
-        (upload, "another kind"),
-    ] {
-        fs::write(place.path("reply.ct"), bytes).unwrap();
-        place.run(&DECRYPT).fails(1, &["reply.ct", words]);
-    }
+    fs::write(place.path("reply.ct"), flipped(reply.clone())).unwrap();
+    place
+        .run(&DECRYPT)
+        .fails(1, &["reply.ct", "digest does not match"]);
+    fs::write(place.path("reply.ct"), upload).unwrap();
+    place
+        .run(&DECRYPT)
+        .fails(2, &["reply.ct", "this is an upload"]);
     fs::write(place.path("reply.ct"), &reply).unwrap();
     place
         .run(&[&DECRYPT[..], &["--count", "5"]].concat())
@@ -196,7 +210,7 @@ fn refusals(place: &Place) {
     .unwrap();
     place
         .run(&DECRYPT)
-        .fails(1, &["secret.key", "another kind"]);
+        .fails(2, &["secret.key", "this is an evaluation key"]);
     fs::rename(place.path("away.key"), place.path("keys/secret.key")).unwrap();
     let package = place.path("exported/client/client.json");
     let text = fs::read_to_string(&package).unwrap();

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::costs::CostArguments;
 use super::exit::Failure;
+use super::out;
 use super::plan_text;
 use super::signals::Stop;
 use crate::circuit::Plan;
@@ -36,21 +37,22 @@ pub fn bench(arguments: &BenchArguments, stop: &Stop) -> Result<(), Failure> {
     let experiment = Experiment::from_path(&arguments.spec, &arguments.set)?;
     let count = arguments.images.map(|count| count as usize);
     let planned = |plan: &Plan| {
-        let mut out = io::stdout().lock();
         let (images, threads) = (count.unwrap_or(plan.slots), experiment.encryption.threads);
-        for (name, value) in plan_text::facts(plan, images, threads) {
-            // A reader that went away is told of at the end.
-            let _ = writeln!(out, "{name:<22} {value}");
-        }
-        let _ = writeln!(out);
+        let facts = plan_text::facts(plan, images, threads);
+        out::print(|out| {
+            for (name, value) in facts {
+                writeln!(out, "{name:<22} {value}")?;
+            }
+            writeln!(out)
+        });
     };
     let costs = arguments.costs.source().known(&arguments.out).table;
     let bench = pipeline::bench(&experiment, count, &costs, stop, &planned)?;
-    print(&bench).map_err(|error| Failure::io("write to standard output", error))
+    out::print(|out| print(out, &bench));
+    Ok(())
 }
 
-fn print(bench: &Bench) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+fn print(out: &mut dyn Write, bench: &Bench) -> io::Result<()> {
     let timing = &bench.outcome.timing;
     let stages = [
         ("prepare", Some(bench.prepare_s)),

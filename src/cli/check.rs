@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::exit::Failure;
+use super::out;
 use crate::circuit;
 use crate::pipeline::PipelineError;
 use crate::spec::{BackendName, Experiment};
@@ -20,26 +21,25 @@ pub struct CheckArguments {
     set: Vec<String>,
 }
 
-/// Checks every spec, says which are right, and fails if one is not.
+/// Checks every spec, says which are right and what is wrong with each of the others, and fails if one is.
 pub fn check(arguments: &CheckArguments) -> Result<(), Failure> {
-    let mut errors = Vec::new();
-    let mut circuit_failure = None;
+    let mut failures = Vec::new();
     for path in &arguments.specs {
         match Experiment::from_path(path, &arguments.set) {
-            Err(error) => errors.push(error),
+            Err(error) => failures.push(error.into()),
             Ok(experiment) => match plan(&experiment) {
-                Ok(text) => println!("{}: ok, {text}", path.display()),
-                Err(error) => {
-                    eprintln!("{}:", path.display());
-                    circuit_failure = Some(error);
-                }
+                Ok(text) => out::line(format_args!("{}: ok, {text}", path.display())),
+                Err(error) => failures.push(Failure::Of {
+                    path: path.clone(),
+                    error: Box::new(error),
+                }),
             },
         }
     }
-    match (errors.is_empty(), circuit_failure) {
-        (false, _) => Err(Failure::Spec(errors)),
-        (true, Some(error)) => Err(error.into()),
-        (true, None) => Ok(()),
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Several(failures))
     }
 }
 

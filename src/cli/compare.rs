@@ -1,12 +1,12 @@
 //! `cryptodl compare`.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::exit::Failure;
+use super::out;
 use crate::pipeline::{self, Comparison, FigureKind, Measured};
 
 /// Arguments of `cryptodl compare`.
@@ -44,10 +44,8 @@ pub fn compare(arguments: &CompareArguments) -> Result<(), Failure> {
         Format::Csv => comparison.grid().csv(),
         Format::Json => json(&comparison),
     };
-    io::stdout()
-        .lock()
-        .write_all(text.as_bytes())
-        .map_err(|error| Failure::io("write to standard output", error))
+    out::print(|out| out.write_all(text.as_bytes()));
+    Ok(())
 }
 
 /// The rows of the readable forms: a heading, or cells.

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::exit::Failure;
+use super::out;
 use super::signals::Stop;
 use crate::data::{self, DataDirs, fetch};
 use crate::pipeline::PipelineError;
 use crate::spec::{DatasetName, DatasetSpec};
+use cryptodl_runtime::interrupt;
 
 /// What to do with a data set.
 #[derive(Debug, Subcommand)]
@@ -43,17 +45,15 @@ pub fn data(command: &DataCommand, data_dir: Option<&Path>, stop: &Stop) -> Resu
     let dirs = DataDirs::resolve(data_dir);
     match command {
         DataCommand::Fetch { name } => {
+            let _finishing = interrupt::finishing("what the mirror is sending");
             let folder: PathBuf = fetch::fetch(*name, &dirs, stop).map_err(PipelineError::from)?;
-            println!("{} is in {}", name.as_str(), folder.display());
+            out::line(format_args!("{} is in {}", name.as_str(), folder.display()));
         }
         DataCommand::Verify { name } => {
             let spec = DatasetSpec::whole(*name);
             let digest = data::verify(&spec, 0, &dirs).map_err(PipelineError::from)?;
-            println!(
-                "{}: ok, digest {}",
-                name.as_str(),
-                blake3::Hash::from_bytes(digest).to_hex()
-            );
+            let digest = blake3::Hash::from_bytes(digest).to_hex();
+            out::line(format_args!("{}: ok, digest {digest}", name.as_str()));
         }
     }
     Ok(())

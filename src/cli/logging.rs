@@ -74,6 +74,8 @@ pub fn start(verbose: u8, quiet: bool) -> Log {
         .with_ansi(colours)
         .with_target(verbose > 0)
         .with_timer(fmt::time::uptime())
+        // Of a closed standard error it would tell standard error, and panic.
+        .log_internal_errors(false)
         .with_writer(bars.get_stderr_writer())
         .with_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default)));
     let machine = fmt::layer()

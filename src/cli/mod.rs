@@ -8,6 +8,7 @@ mod costs;
 mod data;
 mod exit;
 mod logging;
+mod out;
 mod plan;
 mod plan_lookups;
 mod plan_text;
@@ -23,6 +24,8 @@ use std::process::ExitCode;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use exit::Failure;
+
+use crate::spec;
 
 /// Declarative experiments on polynomial neural networks over encrypted data.
 ///
@@ -95,8 +98,18 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version go to standard output and are a success; a wrong argument is exit code 2.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+            if !error.use_stderr() {
+                out::print(|out| write!(out, "{}", error.render().ansi()));
+                return ended(Ok(()));
+            }
+            // Clap's colours, unless the arguments that it repeats hold control characters.
+            let plain = error.render().to_string();
+            if spec::printable(&plain) == plain {
+                let _ = error.print();
+            } else {
+                out::error_text(plain.trim_end());
+            }
+            return ExitCode::from(2);
         }
     };
     let log = logging::start(arguments.global.verbose, arguments.global.quiet);
@@ -121,7 +134,11 @@ pub fn main() -> ExitCode {
         Command::Evaluate(command) => client_server::evaluate(&command, &signals),
         Command::Decrypt(command) => client_server::decrypt(&command),
     };
-    match result {
+    ended(result)
+}
+
+fn ended(result: Result<(), Failure>) -> ExitCode {
+    match result.and_then(|()| out::finish()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => exit::report(failure),
     }

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::costs::CostArguments;
 use super::exit::Failure;
+use super::out;
 use super::plan_text;
 use crate::circuit::{self, Plan};
 use crate::pipeline::PipelineError;
@@ -31,8 +32,12 @@ pub struct PlanArguments {
 }
 
 /// Facts, then a table.
-fn print(plan: &Plan, experiment: &Experiment, measured: bool) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+fn print(
+    out: &mut dyn Write,
+    plan: &Plan,
+    experiment: &Experiment,
+    measured: bool,
+) -> io::Result<()> {
     let encryption = &experiment.encryption;
     for (name, value) in plan_text::facts(plan, encryption.images, encryption.threads) {
         writeln!(out, "{name:<22} {value}")?;
@@ -40,7 +45,7 @@ fn print(plan: &Plan, experiment: &Experiment, measured: bool) -> io::Result<()>
     writeln!(out)?;
     let mut table = vec![plan_text::COLUMNS.map(String::from)];
     table.extend(plan_text::rows(plan));
-    print_table(&mut out, &table)?;
+    print_table(out, &table)?;
     writeln!(
         out,
         "\nscale, bound and precision in bits; weights are not trained yet, so bounds and precision are estimates"
@@ -55,7 +60,7 @@ fn print(plan: &Plan, experiment: &Experiment, measured: bool) -> io::Result<()>
 
 /// Columns as wide as their widest cell; the first two to the left, the rest to the right.
 pub(super) fn print_table<const N: usize>(
-    out: &mut impl Write,
+    out: &mut dyn Write,
     table: &[[String; N]],
 ) -> io::Result<()> {
     let widths: Vec<usize> = (0..N)
@@ -104,6 +109,6 @@ pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
     }
     let costs = source.known(&arguments.out);
     let plan = circuit::plan_shape_with(&experiment, &costs.table).map_err(PipelineError::from)?;
-    print(&plan, &experiment, costs.measured)
-        .map_err(|error| Failure::io("write to standard output", error))
+    out::print(|out| print(out, &plan, &experiment, costs.measured));
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::exit::Failure;
+use super::out;
 use super::plan::print_table;
 use crate::circuit::pbs::{LookupPlan, ParameterSet, plan_lookup_shape};
 use crate::pipeline::PipelineError;
@@ -16,8 +17,8 @@ pub(super) fn plan(experiment: &Experiment) -> Result<(), Failure> {
         .map_err(crate::circuit::CircuitError::from)
         .map_err(PipelineError::from)?;
     let bootstrap = bootstrap_seconds(set)?;
-    print(&plan, set, bootstrap, &experiment.encryption)
-        .map_err(|error| Failure::io("write to standard output", error))
+    out::print(|out| print(out, &plan, set, bootstrap, &experiment.encryption));
+    Ok(())
 }
 
 #[cfg(feature = "tfhe")]
@@ -31,12 +32,12 @@ fn bootstrap_seconds(_: &'static ParameterSet) -> Result<f64, Failure> {
 }
 
 fn print(
+    out: &mut dyn Write,
     plan: &LookupPlan,
     set: &ParameterSet,
     bootstrap: f64,
     encryption: &EncryptionSpec,
 ) -> io::Result<()> {
-    let mut out = io::stdout().lock();
     let threads = match encryption.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
@@ -116,5 +117,5 @@ fn print(
             row.bits.to_string(),
         ]
     }));
-    print_table(&mut out, &table)
+    print_table(out, &table)
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::exit::Failure;
+use super::out;
 use crate::pipeline;
 
 /// Arguments of `cryptodl publish`.
@@ -22,9 +23,10 @@ pub struct PublishArguments {
 pub fn publish(arguments: &PublishArguments) -> Result<(), Failure> {
     for run in &arguments.runs {
         let published = pipeline::publish(run, &arguments.to)?;
-        println!("wrote {}", published.folder.display());
+        out::line(format_args!("wrote {}", published.folder.display()));
         if !published.left_out.is_empty() {
-            println!("  left out, too large: {}", published.left_out.join(", "));
+            let left_out = published.left_out.join(", ");
+            out::line(format_args!("  left out, too large: {left_out}"));
         }
     }
     Ok(())

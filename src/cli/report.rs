@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::exit::Failure;
+use super::out;
 use crate::pipeline::{self, PipelineError};
 
 /// Where results are looked for when nothing else is said.
@@ -47,7 +48,7 @@ pub fn report(arguments: &ReportArguments) -> Result<(), Failure> {
         });
     }
     let outcome = pipeline::write_report(&from, &arguments.out, price)?;
-    print(&outcome).map_err(|error| Failure::io("write to standard output", error))?;
+    out::print(|out| print(out, &outcome));
     match outcome.troubles {
         0 => Ok(()),
         troubles => Err(PipelineError::Unreadable { troubles }.into()),
@@ -58,8 +59,7 @@ fn counted(count: usize, one: &str, several: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { several })
 }
 
-fn print(outcome: &pipeline::ReportOutcome) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+fn print(out: &mut dyn Write, outcome: &pipeline::ReportOutcome) -> io::Result<()> {
     for (name, sentence) in &outcome.written.answers {
         writeln!(out, "{name}: {sentence}")?;
     }

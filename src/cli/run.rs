@@ -8,6 +8,7 @@ use clap::Args;
 use super::costs::CostArguments;
 use super::exit::Failure;
 use super::logging::Log;
+use super::out;
 use super::signals::Stop;
 use crate::data::DataDirs;
 use crate::pipeline::{self, RunOptions, RunOutcome, Stage};
@@ -50,38 +51,39 @@ pub fn run(
     };
     let outcome = pipeline::run(&experiment, &options, &|path| log.attach(path));
     log.detach();
-    print(&outcome?).map_err(|error| Failure::io("write to standard output", error))
+    let outcome = outcome?;
+    out::print(|out| print(out, &outcome));
+    Ok(())
 }
 
-fn print(outcome: &RunOutcome) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+fn print(out: &mut dyn Write, outcome: &RunOutcome) -> io::Result<()> {
     let (accuracy, agreement) = (&outcome.summary.accuracy, &outcome.summary.agreement);
     writeln!(
         out,
         "{:<12} {:>9} {:>18} {:>7}  agreement with the row above",
         "accuracy", "", "95 % interval", "images"
     )?;
-    row(&mut out, "original", accuracy.original, None)?;
+    row(out, "original", accuracy.original, None)?;
     row(
-        &mut out,
+        out,
         "polynomial",
         accuracy.polynomial,
         agreement.polynomial_vs_original,
     )?;
     row(
-        &mut out,
+        out,
         "circuit",
         accuracy.circuit,
         agreement.circuit_vs_polynomial,
     )?;
     row(
-        &mut out,
+        out,
         "simulated",
         accuracy.simulated,
         agreement.simulated_vs_circuit,
     )?;
     row(
-        &mut out,
+        out,
         "encrypted",
         accuracy.encrypted,
         agreement.encrypted_vs_circuit,
@@ -109,7 +111,7 @@ fn print(outcome: &RunOutcome) -> io::Result<()> {
 }
 
 fn row(
-    out: &mut impl Write,
+    out: &mut dyn Write,
     name: &str,
     accuracy: Option<Accuracy>,
     agreement: Option<Agreement>,

@@ -8,6 +8,7 @@ use clap::Args;
 use super::costs::CostArguments;
 use super::exit::Failure;
 use super::logging::Log;
+use super::out;
 use super::signals::Stop;
 use crate::data::DataDirs;
 use crate::pipeline::{
@@ -50,23 +51,24 @@ pub fn sweep(
     let study = Study::from_path(&arguments.study, &arguments.set)?;
     let sweep = match &study.kind {
         StudyKind::Approximation(spec) if arguments.dry_run => {
-            println!(
+            out::line(format_args!(
                 "{}: {} polynomials to be found",
                 study.name,
                 spec.functions.len()
                     * spec.methods.len()
                     * spec.degrees.len()
                     * spec.intervals.len()
-            );
+            ));
             return Ok(());
         }
         StudyKind::Approximation(spec) => {
             let outcome = run_approximations(&study.name, &study.title, spec, &arguments.out)?;
-            println!(
-                "{} polynomials found, {} impossible",
-                outcome.found, outcome.impossible
-            );
-            println!("results: {}", outcome.folder.display());
+            out::line(format_args!(
+                "{} polynomials found, {} impossible\nresults: {}",
+                outcome.found,
+                outcome.impossible,
+                outcome.folder.display()
+            ));
             return Ok(());
         }
         StudyKind::Runs(sweep) => sweep,
@@ -82,7 +84,8 @@ pub fn sweep(
     if arguments.dry_run {
         let folder = sweep_folder(&arguments.out, &study.name, sweep)?;
         let points = survey(sweep, &folder, &arguments.out, &runner)?;
-        return print_survey(&study, sweep, &points).map_err(to_stdout);
+        out::print(|out| print_survey(out, &study, sweep, &points));
+        return Ok(());
     }
     let options = SweepOptions {
         out: &arguments.out,
@@ -93,16 +96,16 @@ pub fn sweep(
     let outcome = run_sweep(&study.name, &study.title, sweep, &options, &runner);
     log.detach();
     let outcome = outcome?;
-    print_outcome(&outcome).map_err(to_stdout)?;
+    out::print(|out| print_outcome(out, &outcome));
     Ok(outcome.verdict()?)
 }
 
-fn to_stdout(error: io::Error) -> Failure {
-    Failure::io("write to standard output", error)
-}
-
-fn print_survey(study: &Study, sweep: &Sweep, points: &[PointStatus<'_>]) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+fn print_survey(
+    out: &mut dyn Write,
+    study: &Study,
+    sweep: &Sweep,
+    points: &[PointStatus<'_>],
+) -> io::Result<()> {
     let width = sweep
         .points
         .iter()
@@ -206,8 +209,7 @@ fn training_words(estimate: &RuntimeEstimate) -> String {
     )
 }
 
-fn print_outcome(outcome: &SweepOutcome<'_>) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+fn print_outcome(out: &mut dyn Write, outcome: &SweepOutcome<'_>) -> io::Result<()> {
     let done = outcome.count(|state| *state == PointState::Done);
     let failed = outcome.count(|state| matches!(state, PointState::Failed(_)));
     writeln!(

@@ -13,6 +13,7 @@ use crate::backends::{self, Job, Outcome, Work};
 use crate::circuit::{self, CostTable, NoiseEstimate, Plan};
 use crate::data::Images;
 use crate::spec::Experiment;
+use cryptodl_runtime::interrupt;
 
 /// Images on which the ranges of the activations are measured.
 const RANGE_IMAGES: usize = 64;
@@ -77,7 +78,9 @@ pub fn bench(
         stop,
     };
     forget_peak();
+    let finishing = interrupt::finishing("the current layer on ciphertexts");
     let outcome = backend.evaluate(&job)?;
+    drop(finishing);
     let peak_rss_bytes = peak_rss_bytes();
 
     let step = count.div_ceil(COMPARED);

@@ -1,10 +1,10 @@
 //! The compiled network: a circuit and its plan, of the kind that the backend takes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::PipelineError;
 use super::run::{read_json, write_json};
-use crate::backends::Work;
+use crate::backends::{CIRCUIT_FILE, LOOKUP_FILE, PLAN_FILE, Work};
 use crate::circuit::pbs::{LookupCircuit, LookupPlan, compile_lookup, simulate_lookup};
 use crate::circuit::{self, Circuit, CircuitError, CostTable, Plan};
 use crate::data::{Dataset, Images};
@@ -14,9 +14,6 @@ use crate::spec::{BackendName, Experiment};
 
 /// Training images whose noise is estimated one by one.
 const NOISE_IMAGES: usize = 2_000;
-const PLAN_FILE: &str = "plan.json";
-const CIRCUIT_FILE: &str = "circuit.bin";
-const LOOKUP_FILE: &str = "lookups.json";
 
 /// What the circuit stage makes.
 #[derive(Debug)]
@@ -175,9 +172,4 @@ impl Compiled {
             Self::Lookups { circuit, .. } => circuit.bootstraps() as u64,
         }
     }
-}
-
-/// Whether a run's folder holds a circuit of look-ups.
-pub(crate) fn holds_lookups(run: &Path) -> bool {
-    run.join(LOOKUP_FILE).is_file()
 }

@@ -24,8 +24,8 @@ use std::path::PathBuf;
 pub use approximation::{ApproximationOutcome, run_approximations};
 pub use bench::{Bench, bench};
 pub use compare::{Comparison, Figure, Kind as FigureKind, Measured, SpecDifference, compare};
-pub(crate) use compiled::holds_lookups;
 pub use costs::{CostSource, KnownCosts};
+pub(crate) use output::image_range_of;
 pub use publish::{Published, publish};
 pub use report::{ReportOutcome, write_report};
 pub use run::{RunOptions, RunOutcome, run};
@@ -150,6 +150,9 @@ pub enum PipelineError {
         /// All of them.
         points: usize,
     },
+    /// A run was asked to stop between two stages.
+    #[error("stopped; the next run goes on with the stages that are missing")]
+    Stopped,
     /// A sweep was asked to stop.
     #[error("stopped with {left} points left; the next call goes on from here")]
     SweepStopped {
@@ -164,10 +167,11 @@ impl PipelineError {
         match self {
             Self::Data(error) => error.exit_code(),
             Self::Encrypted(EncryptedError::BackendMissing(_)) => 3,
+            Self::Encrypted(EncryptedError::Stranger { .. } | EncryptedError::Count { .. }) => 2,
             Self::Encrypted(EncryptedError::Interrupted) => 75,
             Self::Train(error) => error.exit_code(),
             Self::Point { source, .. } => source.exit_code(),
-            Self::SweepStopped { .. } => 75,
+            Self::SweepStopped { .. } | Self::Stopped => 75,
             // The arguments name the wrong folder.
             Self::NotARun { .. } => 2,
             // The spec asks for what no secure parameter set can do.
@@ -181,6 +185,18 @@ impl PipelineError {
                 | CircuitError::NoPlan { .. },
             ) => 2,
             _ => 1,
+        }
+    }
+
+    /// Whether a signal ended it.
+    pub fn is_interruption(&self) -> bool {
+        match self {
+            Self::Encrypted(EncryptedError::Interrupted)
+            | Self::Train(TrainError::Interrupted { .. })
+            | Self::SweepStopped { .. }
+            | Self::Stopped => true,
+            Self::Point { source, .. } => source.is_interruption(),
+            _ => false,
         }
     }
 

@@ -8,18 +8,27 @@ use super::memory::peak_rss_bytes;
 use super::prediction;
 use super::run::StageResults;
 use super::run_results::{self, RunResults};
-use crate::data::Dataset;
+use crate::data::{Dataset, ImageRange};
 use crate::report;
 use crate::results::{
     Accuracies, ActivationSummary, AgreementSummary, DataDigest, Evaluation, Manifest, Memory,
     NetworkSummary, PredictionTable, StageRecord, Summary, Timing, tables, write_json,
 };
 use crate::spec::Experiment;
+use cryptodl_runtime::files::{Access, DraftFolder};
+
+/// What the images are like that the network was trained on: an exported client refuses others.
+pub(super) const INPUTS_FILE: &str = "inputs.json";
+
+/// What a finished run's images are like.
+pub(crate) fn image_range_of(run: &Path) -> Result<ImageRange, PipelineError> {
+    super::run::read_json(&run.join(INPUTS_FILE))
+}
 
 /// A folder under `runs/` that is not there until it is published.
 #[derive(Debug)]
 pub(super) struct RunFolder {
-    partial: tempfile::TempDir,
+    partial: DraftFolder,
     target: PathBuf,
 }
 
@@ -28,9 +37,7 @@ impl RunFolder {
     pub fn create(out: &Path, name: &str, id: &str) -> Result<Self, PipelineError> {
         let runs = out.join("runs");
         fs::create_dir_all(&runs).map_err(PipelineError::io("create the folder", &runs))?;
-        let partial = tempfile::Builder::new()
-            .prefix(&format!(".{name}-{id}-"))
-            .tempdir_in(&runs)
+        let partial = DraftFolder::new(&runs, &format!("{name}-{id}"), Access::Umask)
             .map_err(PipelineError::io("create a folder in", &runs))?;
         Ok(Self {
             partial,
@@ -50,23 +57,17 @@ impl RunFolder {
 
     /// Puts the folder into place; an older result of the same run makes room at the last moment.
     pub fn publish(self) -> Result<PathBuf, PipelineError> {
-        let partial = self.partial.path();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // Temporary folders are private; results are for everybody to read.
-            fs::set_permissions(partial, fs::Permissions::from_mode(0o755))
-                .map_err(PipelineError::io("open up", partial))?;
-        }
+        // Gone once the new result is in its place.
+        let old;
         if self.target.exists() {
-            let old = tempfile::tempdir_in(self.target.parent().unwrap_or(Path::new(".")))
+            let runs = self.target.parent().unwrap_or(Path::new("."));
+            old = DraftFolder::new(runs, "old", Access::Umask)
                 .map_err(PipelineError::io("replace", &self.target))?;
             fs::rename(&self.target, old.path().join("old"))
                 .map_err(PipelineError::io("replace", &self.target))?;
         }
-        fs::rename(partial, &self.target)
-            .map_err(PipelineError::io("put in place", &self.target))?;
-        let _ = self.partial.keep();
+        let place = self.partial.publish(&self.target);
+        place.map_err(PipelineError::io("put in place", &self.target))?;
         Ok(self.target)
     }
 }
@@ -98,6 +99,7 @@ pub(super) fn write(
     crate::model::save(&made.network, &folder.file("model.safetensors"))?;
     made.compiled.write(&|name| folder.file(name))?;
     write_json(&folder.file("ranges.json"), &run_results::ranges(made))?;
+    write_json(&folder.file(INPUTS_FILE), &made.image_range)?;
     let page = run_results::report(experiment, made, dataset, &run);
     let charts = if experiment.output.charts {
         report::charts(&page)?

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use polyapprox::Polynomial;
@@ -20,13 +20,14 @@ use super::stages::{Finished, Keys, Stage};
 use super::store::{Claim, Entry, Pending, Store};
 use crate::backends::{self, Job};
 use crate::circuit;
-use crate::data::{self, DataDirs, Dataset};
+use crate::data::{self, DataDirs, Dataset, ImageRange};
 use crate::model::{self, Activations, PreActivation, TrainedNetwork};
 use crate::results::{
     EncryptionSummary, EpochRow, Evaluation, LayerRow, Manifest, Predictions, Summary, Timing,
 };
 use crate::spec::{BackendName, Experiment};
-use crate::training;
+use crate::training::{self, TrainError};
+use cryptodl_runtime::interrupt;
 
 /// Images per step of the evaluations in the clear.
 const EVALUATION_BATCH: usize = 500;
@@ -70,6 +71,7 @@ pub(super) struct StageResults {
     pub train_ranges: Vec<PreActivation>,
     pub test_ranges: Vec<PreActivation>,
     pub compiled: Compiled,
+    pub image_range: ImageRange,
     pub predictions: Predictions,
     pub encrypted: Option<EncryptedRecord>,
     pub stages: Vec<Finished>,
@@ -228,6 +230,10 @@ pub fn run(
         let (exact, noisy) = compiled.simulate(&dataset()?.test, experiment.seed)?;
         output::write_logits(&pending.file("circuit.f32"), &exact)?;
         output::write_logits(&pending.file("simulated.f32"), &noisy)?;
+        write_json(
+            &pending.file(output::INPUTS_FILE),
+            &ImageRange::of(&dataset()?.train),
+        )?;
         compiled.write(&|name| pending.file(name))
     })?;
     let compiled = Compiled::read(experiment.encryption.backend, &|name| folded.file(name))?;
@@ -296,6 +302,7 @@ pub fn run(
         train_ranges: ranges.train,
         test_ranges: ranges.test,
         compiled,
+        image_range: read_json(&folded.file(output::INPUTS_FILE))?,
         predictions: Predictions {
             labels: dataset()?.test.labels.clone(),
             evaluations,
@@ -327,6 +334,9 @@ impl Stages<'_> {
         key: &str,
         work: &dyn Fn(&Pending) -> Result<(), PipelineError>,
     ) -> Result<Entry, PipelineError> {
+        if self.options.stop.load(Ordering::Relaxed) {
+            return Err(PipelineError::Stopped);
+        }
         let force = self.options.force.contains(&stage);
         let (entry, reused) = match self.store.claim(stage.as_str(), key, force)? {
             Claim::Done(entry) => {
@@ -340,12 +350,21 @@ impl Stages<'_> {
             Claim::Make(pending) => {
                 tracing::info!(stage = stage.as_str(), key = &key[..8], "started");
                 let start = Instant::now();
-                work(&pending)?;
+                let finishing = stage.finishes().map(interrupt::finishing);
+                let done = work(&pending);
+                if let Err(PipelineError::Train(TrainError::Interrupted { saved: true, .. })) =
+                    &done
+                {
+                    interrupt::saved();
+                }
+                drop(finishing);
+                done?;
                 let entry = pending.finish(start.elapsed().as_secs_f64())?;
                 tracing::info!(stage = stage.as_str(), seconds = entry.seconds, "finished");
                 (entry, false)
             }
         };
+        interrupt::saved();
         self.finished.push(Finished {
             stage,
             key: key.into(),

@@ -50,12 +50,24 @@ impl Stage {
         }
     }
 
+    /// What a signal waits for while the stage runs: the others are ended at once, and begin again from the start.
+    pub(super) const fn finishes(self) -> Option<&'static str> {
+        match self {
+            Self::Train | Self::Original => {
+                Some("the current step of the training, and a checkpoint")
+            }
+            Self::Encrypted => Some("the current layer on ciphertexts"),
+            Self::Plaintext | Self::Circuit => None,
+        }
+    }
+
     /// Raised when the stage's code changes what it computes.
     const fn version(self) -> u32 {
         match self {
             Self::Train | Self::Original => 1,
             Self::Plaintext => 2,
-            Self::Circuit | Self::Encrypted => 5,
+            Self::Circuit => 6,
+            Self::Encrypted => 5,
         }
     }
 

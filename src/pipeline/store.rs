@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use cryptodl_runtime::files::{Access, DraftFolder};
+
 /// A folder of finished stages.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -71,7 +73,7 @@ struct ListedFile {
 pub struct Pending {
     stage: String,
     key: String,
-    folder: tempfile::TempDir,
+    folder: DraftFolder,
     target: PathBuf,
     // Held for its lifetime: dropping the file releases the lock.
     _lock: File,
@@ -141,9 +143,7 @@ impl Store {
             return Ok(Claim::Done(entry));
         }
         let partial = self.root.join("partial");
-        let folder = tempfile::Builder::new()
-            .prefix(&format!("{stage}-"))
-            .tempdir_in(&partial)
+        let folder = DraftFolder::new(&partial, stage, Access::Umask)
             .map_err(io_error("create a folder in", &partial))?;
         Ok(Claim::Make(Pending {
             stage: stage.into(),
@@ -212,9 +212,8 @@ impl Pending {
         if let Some(parent) = self.target.parent() {
             fs::create_dir_all(parent).map_err(io_error("create the folder", parent))?;
         }
-        fs::rename(folder, &self.target).map_err(io_error("put in place", &self.target))?;
-        // The folder has moved: there is nothing left to clean up under the old name.
-        let _ = self.folder.keep();
+        let place = self.folder.publish(&self.target);
+        place.map_err(io_error("put in place", &self.target))?;
         Ok(Entry {
             path: self.target,
             seconds,

@@ -89,6 +89,53 @@ impl Place {
         )
     }
 
+    /// A run of [`TINY`] that was cut short to seconds, exported to `exported/`; with a degree that takes an evaluation key.
+    pub fn exported() -> Self {
+        let place = Self::new();
+        place.write("tiny.toml", TINY.replace("degree = 2", "degree = 4"));
+        place.export("tiny.toml", "tiny-", "exported");
+        place
+    }
+
+    /// Runs a spec for one epoch and exports the run to `folder`.
+    pub fn export(&self, spec: &str, run: &str, folder: &str) {
+        let quick = [
+            "--fixed-costs",
+            "--set",
+            "train.epochs=1",
+            "--set",
+            "encryption.images=10",
+        ];
+        self.run(&[&["run", spec][..], &quick].concat()).ok();
+        let run = self.run_folder(run);
+        let run = run.to_str().expect("a path of text");
+        self.run(&["export", run, folder]).ok();
+    }
+
+    /// Runs a command line, split at spaces.
+    pub fn say(&self, line: &str) -> Ended {
+        self.run(&line.split_whitespace().collect::<Vec<_>>())
+    }
+
+    /// Names below `folder`, relative to it and sorted, that are hidden.
+    pub fn hidden_below(&self, folder: &str) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.path(folder)];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                if file_name(&path).starts_with('.') {
+                    found.push(path.clone());
+                }
+                if path.is_dir() {
+                    folders.push(path);
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
     /// The only run folder whose name starts with `name`.
     pub fn run_folder(&self, name: &str) -> PathBuf {
         let runs = self.path("results/runs");

@@ -7,7 +7,8 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::EncryptedError;
+use crate::sealed::stranger;
+use crate::{Backend, EncryptedError, backend};
 use cryptodl_spec::{BackendName, Shape};
 
 const VERSION: u32 = 2;
@@ -45,7 +46,7 @@ impl Side {
     }
 
     /// Whether `folder` is the other side's.
-    pub fn is_other(self, folder: &Path) -> bool {
+    fn is_other(self, folder: &Path) -> bool {
         let other = match self {
             Self::Client => Self::Server,
             Self::Server => Self::Client,
@@ -56,14 +57,25 @@ impl Side {
     /// The backend that an exported folder is for.
     ///
     /// # Errors
-    /// [`EncryptedError::File`] where the folder is not one of ours.
-    pub fn backend(self, folder: &Path) -> Result<BackendName, EncryptedError> {
+    /// [`EncryptedError::File`] where the folder is not one of ours, [`EncryptedError::BackendMissing`], and [`EncryptedError::Stranger`]
+    /// for the server's folder where the client's is needed, or the other way round.
+    pub fn backend(self, folder: &Path) -> Result<Box<dyn Backend>, EncryptedError> {
+        if self.is_other(folder) {
+            return Err(stranger(
+                folder,
+                match self {
+                    Self::Client => "this is a server's folder: a server holds no secret and cannot encrypt or decrypt\nhint: give the client's folder, written beside it by `cryptodl export`".into(),
+                    Self::Server => "this is a client's folder, which holds no network\nhint: give the server's folder, written beside it by `cryptodl export`".into(),
+                },
+            ));
+        }
         let path = folder.join(self.file());
         let envelope = read_any(&path)?;
         let known = [BackendName::Ckks, BackendName::Tfhe];
         let found = known
             .into_iter()
             .find(|backend| self.kind(*backend) == envelope.kind);
+        let found = found.map(backend).transpose()?.flatten();
         found.ok_or_else(|| {
             file_error(
                 &path,
@@ -84,6 +96,12 @@ struct Envelope {
     kind: String,
     content: serde_json::Value,
     blake3: String,
+}
+
+/// A JSON file of a finished run.
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, EncryptedError> {
+    let bytes = fs::read(path).map_err(|error| file_error(path, error))?;
+    serde_json::from_slice(&bytes).map_err(|error| file_error(path, error))
 }
 
 /// What speaks against the shape of an image.
@@ -124,7 +142,7 @@ pub(super) fn make_sides(folder: &Path) -> Result<[std::path::PathBuf; 2], Encry
     Ok(sides)
 }
 
-pub(super) fn file_error(path: &Path, error: impl std::fmt::Display) -> EncryptedError {
+pub(crate) fn file_error(path: &Path, error: impl std::fmt::Display) -> EncryptedError {
     EncryptedError::File {
         path: path.to_path_buf(),
         what: error.to_string(),
@@ -187,7 +205,7 @@ fn read_any(path: &Path) -> Result<Envelope, EncryptedError> {
         return Err(file_error(
             path,
             format!(
-                "this is a {} file of version {}, not of version {VERSION}",
+                "this is a {} file of version {}, not of version {VERSION}\nhint: export the run again",
                 envelope.kind, envelope.version
             ),
         ));

@@ -72,7 +72,7 @@ pub use cost::CostTable;
 pub use cryptodl_spec::Relinearization;
 pub use error::CircuitError;
 pub use fold::fold;
-pub use per_image_noise::{NoiseEstimate, estimate_noise};
+pub use per_image_noise::{IdleSlot, NoiseEstimate, estimate_noise, idle_slot};
 pub use plan::{LayerPlan, Plan, plan, plan_with};
 pub use ranges::{RANGE_MARGIN, output_range};
 pub use schedule::{Placement, Schedule};

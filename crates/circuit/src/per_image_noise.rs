@@ -89,6 +89,36 @@ pub(super) fn estimate_noise_on(
     }))
 }
 
+/// A slot that holds no image but zeros.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IdleSlot {
+    /// Its logits.
+    pub logits: Vec<f64>,
+    /// The largest error of one of them to expect in any slot: one evaluation in about a million passes it.
+    pub error_bound: f64,
+}
+
+/// What a slot without an image decrypts to.
+///
+/// # Errors
+/// What the plan's parameters fail with.
+pub fn idle_slot(circuit: &Circuit, plan: &Plan) -> Result<IdleSlot, CircuitError> {
+    let parameters = Parameters::new(plan.parameters.clone())?;
+    let noise = PerImageNoise::new(&parameters);
+    let input = noise.encrypt(&vec![0.0; circuit.input.len()], plan.input_scale);
+    let operations = plan.schedule.operations(circuit);
+    let output = execute(&noise, &operations, input, &mut ())?;
+    let bound = noise.tails(output.values.len()).bound(&output.noise);
+    Ok(IdleSlot {
+        logits: output
+            .values
+            .iter()
+            .map(|value| value / output.scale)
+            .collect(),
+        error_bound: MARGIN * bound / output.scale,
+    })
+}
+
 /// How many times the largest of `values` the largest of `count` further ones will be, if the tail of their distribution is a power law:
 /// with Hill's estimate of its exponent from the square root of their number.
 fn growth(mut values: Vec<f64>, count: f64) -> f64 {

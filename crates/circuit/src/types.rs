@@ -169,6 +169,15 @@ impl Circuit {
         self.layers.iter().map(depth).sum()
     }
 
+    /// Largest |logit| that the circuit was planned for, margin included.
+    pub fn logit_bound(&self) -> f64 {
+        match self.layers.last() {
+            Some(CircuitLayer::Linear(layer)) => layer.bound,
+            Some(CircuitLayer::Polynomial(layer)) => layer.bound,
+            None => 0.0,
+        }
+    }
+
     /// One image's bytes `[channels, height, width]` as the circuit's inputs, appended to `out`.
     pub fn normalise(&self, pixels: &[u8], out: &mut Vec<f64>) {
         if !self.preprocessing.is_plain() {

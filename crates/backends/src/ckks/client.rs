@@ -1,10 +1,19 @@
 //! The side that owns the secret key: it encrypts images and decrypts logits, and never sees the circuit.
 
-use ckks::{CiphertextSet, EvaluationKey, Parameters, SecretKey};
+use std::path::{Path, PathBuf};
 
-use super::package::ClientPackage;
-use crate::EncryptedError;
+use ckks::{CiphertextSet, EvaluationKey, Parameters, SecretKey};
+use zeroize::Zeroizing;
+
+use super::package::{ClientPackage, parameters_digest};
+use super::server::ServerKey;
+use crate::exported::file_error;
+use crate::sealed::{FileKind, KeyId, Label, read_secret};
+use crate::{Decrypted, EncryptedError};
 use cryptodl_data::Images;
+
+/// Slots that hold no image, at the end of every batch that leaves as many: they tell whether the batch was spoilt.
+pub const IDLE_SLOTS: usize = 16;
 
 /// A key's owner.
 #[derive(Debug)]
@@ -12,49 +21,74 @@ pub struct Client {
     package: ClientPackage,
     parameters: Parameters,
     secret: SecretKey,
+    id: KeyId,
+    /// Where the key came from, for messages.
+    origin: PathBuf,
 }
 
 impl Client {
     /// Fresh keys: the client, and what the server needs to multiply (nothing for a circuit that only needs additions).
-    pub fn generate(
-        package: ClientPackage,
-    ) -> Result<(Self, Option<EvaluationKey>), EncryptedError> {
+    ///
+    /// # Errors
+    /// If the parameters are not secure, or the operating system gives no randomness.
+    pub fn generate(package: ClientPackage) -> Result<(Self, Option<ServerKey>), EncryptedError> {
         let parameters = package.parameters()?;
         let secret = SecretKey::generate(&parameters)?;
-        let evaluation_key = match parameters.special_primes() {
+        let id = KeyId::new()?;
+        let server_key = match parameters.special_primes() {
             [] => None,
-            _ => Some(EvaluationKey::generate(&secret)?),
+            _ => Some(ServerKey::new(EvaluationKey::generate(&secret)?, id)),
         };
-        Ok((
-            Self {
-                package,
-                parameters,
-                secret,
-            },
-            evaluation_key,
-        ))
+        let client = Self {
+            package,
+            parameters,
+            secret,
+            id,
+            origin: "the secret key".into(),
+        };
+        Ok((client, server_key))
     }
 
     /// With a key made before.
-    pub fn with_key(package: ClientPackage, secret: SecretKey) -> Result<Self, EncryptedError> {
+    ///
+    /// # Errors
+    /// [`EncryptedError::File`] for a file that is not a whole secret key, [`EncryptedError::Stranger`] for another kind of file or
+    /// parameter set.
+    pub fn open(package: ClientPackage, key: &Path) -> Result<Self, EncryptedError> {
         let parameters = package.parameters()?;
-        if secret.parameters().fingerprint() != parameters.fingerprint() {
-            return Err(EncryptedError::Mismatch {
-                what: "the secret key",
-                found: "of another parameter set".into(),
-                wanted: "one made from the same client folder".into(),
-            });
-        }
+        let bytes = read_secret(key)?;
+        let (label, mut content) = Label::read(
+            key,
+            &bytes,
+            FileKind::SecretKey,
+            parameters_digest(&parameters),
+        )?;
+        let secret =
+            SecretKey::read(&parameters, &mut content).map_err(|error| file_error(key, error))?;
+        nothing_left(key, content)?;
         Ok(Self {
             package,
             parameters,
             secret,
+            id: label.key,
+            origin: key.to_path_buf(),
         })
     }
 
-    /// The secret key, to be written to a file of its owner.
-    pub fn secret(&self) -> &SecretKey {
-        &self.secret
+    /// The secret key as the bytes of a file of its owner.
+    ///
+    /// # Errors
+    /// None that a key in memory has.
+    pub fn secret_bytes(&self) -> Result<Zeroizing<Vec<u8>>, EncryptedError> {
+        let label = Label {
+            kind: FileKind::SecretKey,
+            parameters: parameters_digest(&self.parameters),
+            key: self.id,
+            circuit: None,
+        };
+        let mut bytes = Zeroizing::new(label.begin(SecretKey::wire_bytes(&self.parameters)));
+        self.secret.write(&mut *bytes)?;
+        Ok(bytes)
     }
 
     /// The parameter set.
@@ -62,17 +96,20 @@ impl Client {
         &self.parameters
     }
 
-    /// Shape of the images.
-    pub fn input(&self) -> cryptodl_spec::Shape {
-        self.package.input
+    /// What the client knows.
+    pub fn package(&self) -> &ClientPackage {
+        &self.package
     }
 
-    /// Images in one upload.
+    /// Images in one upload at most.
     pub fn slots(&self) -> usize {
         self.parameters.slots()
     }
 
     /// Encrypts `count` images from `first` on, at most [`Self::slots`], as the bytes of one upload. Unused slots hold zeros.
+    ///
+    /// # Errors
+    /// [`EncryptedError::Mismatch`] for images of another shape, or more than there are or fit.
     pub fn encrypt(
         &self,
         images: &Images,
@@ -97,28 +134,71 @@ impl Client {
         let set = self
             .secret
             .encrypt(&features, images.shape.len(), self.package.input_scale)?;
-        let mut bytes = Vec::new();
+        let label = Label {
+            kind: FileKind::Upload,
+            parameters: parameters_digest(&self.parameters),
+            key: self.id,
+            circuit: Some(self.package.circuit),
+        };
+        let mut bytes = label.begin(0);
         set.write(&mut bytes)?;
         Ok(bytes)
     }
 
-    /// Decrypts a reply: the logits of the first `count` images, `[count, classes]`.
-    pub fn decrypt(&self, reply: &[u8], count: usize) -> Result<Vec<f32>, EncryptedError> {
-        let classes = self.package.classes;
-        let set = CiphertextSet::read(&self.parameters, &mut &reply[..])?;
-        if set.features() != classes || count > self.slots() {
+    /// Decrypts a reply, the file `path`: the logits of the first `count` images, `[count, classes]`, and what speaks against them.
+    ///
+    /// # Errors
+    /// [`EncryptedError::File`] for what is not a whole reply, [`EncryptedError::Stranger`] for one of another key, parameter set or circuit,
+    /// [`EncryptedError::Mismatch`] for another number of logits.
+    pub fn decrypt(
+        &self,
+        path: &Path,
+        reply: &[u8],
+        count: usize,
+    ) -> Result<Decrypted, EncryptedError> {
+        let parameters = parameters_digest(&self.parameters);
+        let (label, mut content) = Label::read(path, reply, FileKind::Reply, parameters)?;
+        label.of_key(path, self.id, &self.origin)?;
+        label.of_circuit(path, self.package.circuit)?;
+        let set = CiphertextSet::read(&self.parameters, &mut content)
+            .map_err(|error| file_error(path, error))?;
+        nothing_left(path, content)?;
+        let (classes, slots) = (self.package.classes, self.slots());
+        if set.features() != classes || count > slots {
             return Err(EncryptedError::Mismatch {
                 what: "the number of logits in the reply",
                 found: set.features().to_string(),
                 wanted: classes.to_string(),
             });
         }
-        let values = self.secret.decrypt(&set)?;
-        let slots = self.slots();
-        let mut logits = Vec::with_capacity(count * classes);
-        for image in 0..count {
-            logits.extend((0..classes).map(|class| values[class * slots + image] as f32));
-        }
-        Ok(logits)
+        let values = Zeroizing::new(self.secret.decrypt(&set)?);
+        let of_slot = |slot: usize| (0..classes).map(move |class| (class, slot));
+        let value = |(class, slot): (usize, usize)| values[class * slots + slot];
+        let logits: Vec<f32> = (0..count)
+            .flat_map(of_slot)
+            .map(|place| value(place) as f32)
+            .collect();
+        let first_idle = slots.saturating_sub(IDLE_SLOTS).max(1);
+        let idle: Vec<f64> = if count <= first_idle {
+            (first_idle..slots).flat_map(of_slot).map(value).collect()
+        } else {
+            Vec::new()
+        };
+        let verdict = self
+            .package
+            .promise
+            .judge(&logits, idle.chunks_exact(classes));
+        Ok(Decrypted { logits, verdict })
+    }
+}
+
+/// Refuses bytes behind an object: nothing vouches for them.
+pub(super) fn nothing_left(path: &Path, rest: &[u8]) -> Result<(), EncryptedError> {
+    match rest.len() {
+        0 => Ok(()),
+        count => Err(file_error(
+            path,
+            format!("{count} bytes follow the closing digest: the file was changed"),
+        )),
     }
 }

@@ -4,19 +4,24 @@ mod client;
 mod package;
 mod server;
 
-pub use client::Client;
+pub use client::{Client, IDLE_SLOTS};
 pub use package::{ClientPackage, ServerPackage, export};
-pub use server::Server;
+pub use server::{Received, Server, ServerKey};
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Backend, EncryptedError, Job, Outcome, Work};
+use super::exported::{file_error, read_json};
+use super::{
+    Backend, CIRCUIT_FILE, ClientSide, Decrypted, EncryptedError, Job, KeyFiles, Outcome,
+    PLAN_FILE, ServerSide, Work,
+};
 use cryptodl_circuit::{Circuit, Plan};
-use cryptodl_data::Images;
+use cryptodl_data::{ImageRange, Images};
 use cryptodl_records::{EncryptionSummary, Evaluation, LayerRow, Timing};
 use cryptodl_runtime::Progress;
-use cryptodl_spec::BackendName;
+use cryptodl_spec::{BackendName, Shape};
 
 /// Batched leveled CKKS.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +56,95 @@ impl Backend for Batched {
             })?;
         pool.install(|| evaluate(&batched, rayon::current_num_threads()))
     }
+
+    fn export(&self, run: &Path, images: ImageRange, folder: &Path) -> Result<(), EncryptedError> {
+        let path = run.join(CIRCUIT_FILE);
+        let circuit = Circuit::read(&path).map_err(|error| file_error(&path, error))?;
+        let plan: Plan = read_json(&run.join(PLAN_FILE))?;
+        export(&circuit, &plan, images, folder)
+    }
+
+    fn generate_keys(&self, client: &Path) -> Result<KeyFiles, EncryptedError> {
+        let (client, key) = Client::generate(ClientPackage::read(client)?)?;
+        Ok(KeyFiles {
+            secret: client.secret_bytes()?,
+            evaluation: key.map(|key| key.to_bytes()).transpose()?,
+        })
+    }
+
+    fn open_client(
+        &self,
+        folder: &Path,
+        key: &Path,
+    ) -> Result<Box<dyn ClientSide>, EncryptedError> {
+        Ok(Box::new(Client::open(ClientPackage::read(folder)?, key)?))
+    }
+
+    fn open_server(
+        &self,
+        folder: &Path,
+        key: &Path,
+    ) -> Result<Box<dyn ServerSide>, EncryptedError> {
+        let package = ServerPackage::read(folder)?;
+        let parameters = package.parameters()?;
+        let key = match parameters.special_primes() {
+            [] => None,
+            _ => Some(ServerKey::open(&parameters, key)?),
+        };
+        Ok(Box::new(Server::with_parameters(package, parameters, key)?))
+    }
+}
+
+impl ClientSide for Client {
+    fn input(&self) -> Shape {
+        self.package().input
+    }
+
+    fn image_range(&self) -> ImageRange {
+        self.package().images
+    }
+
+    fn classes(&self) -> usize {
+        self.package().classes
+    }
+
+    fn capacity(&self) -> usize {
+        self.slots().saturating_sub(IDLE_SLOTS).max(1)
+    }
+
+    fn encrypt(&self, images: &Images, from: usize, to: usize) -> Result<Vec<u8>, EncryptedError> {
+        Client::encrypt(self, images, from, to.saturating_sub(from))
+    }
+
+    fn decrypt(
+        &self,
+        path: &Path,
+        reply: &[u8],
+        count: Option<usize>,
+    ) -> Result<Decrypted, EncryptedError> {
+        let most = self.slots();
+        let count = count.unwrap_or(ClientSide::capacity(self));
+        if !(1..=most).contains(&count) {
+            return Err(EncryptedError::Count { count, most });
+        }
+        Client::decrypt(self, path, reply, count)
+    }
+}
+
+impl ServerSide for Server {
+    fn answer(
+        &self,
+        path: &Path,
+        upload: Vec<u8>,
+        go_on: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<u8>, EncryptedError> {
+        let received = self.receive(path, &upload)?;
+        drop(upload);
+        self.evaluate(received, &mut |layer, time| {
+            tracing::info!(layer, seconds = time.as_secs_f64(), "layer done");
+            go_on()
+        })
+    }
 }
 
 /// A [`Job`] of the kind that this engine takes.
@@ -63,14 +157,15 @@ struct BatchedJob<'a> {
 }
 
 fn evaluate(job: &BatchedJob<'_>, threads: usize) -> Result<Outcome, EncryptedError> {
-    let client_package = ClientPackage::new(job.circuit, job.plan);
-    let server_package = ServerPackage::new(job.circuit, job.plan);
+    // The run compares what it decrypts with the circuit in the clear: any image will do.
+    let client_package = ClientPackage::new(job.circuit, job.plan, ImageRange::ANY)?;
+    let server_package = ServerPackage::new(job.circuit, job.plan)?;
 
     let start = Instant::now();
     let (client, evaluation_key) = Client::generate(client_package)?;
     let keygen = start.elapsed();
     let evaluation_key_bytes = match &evaluation_key {
-        Some(key) => wire_bytes(key)?,
+        Some(key) => key.to_bytes()?.len() as u64,
         None => 0,
     };
     let server =
@@ -104,7 +199,7 @@ fn evaluate(job: &BatchedJob<'_>, threads: usize) -> Result<Outcome, EncryptedEr
         upload_bytes = upload.len();
 
         let start = Instant::now();
-        let received = server.receive(&upload)?;
+        let received = server.receive(Path::new("the upload"), &upload)?;
         drop(upload);
         let reply = server.evaluate(received, &mut |layer, time| {
             seconds[layer] += time;
@@ -114,8 +209,15 @@ fn evaluate(job: &BatchedJob<'_>, threads: usize) -> Result<Outcome, EncryptedEr
         evaluate += start.elapsed();
 
         let start = Instant::now();
-        logits.extend(client.decrypt(&reply, count)?);
+        let decrypted = client.decrypt(Path::new("the reply"), &reply, count)?;
+        logits.extend(decrypted.logits);
         decrypt += start.elapsed();
+        if decrypted.verdict.is_spoilt() {
+            tracing::warn!(
+                batch = batch + 1,
+                "the slots without an image say that this batch is spoilt: noise or a value past half the modulus"
+            );
+        }
         tracing::info!(
             batch = batch + 1,
             batches,
@@ -153,13 +255,6 @@ fn evaluate(job: &BatchedJob<'_>, threads: usize) -> Result<Outcome, EncryptedEr
             latency_s: Some(evaluate.as_secs_f64() / batches.max(1) as f64),
         },
     })
-}
-
-/// What the server's key takes in a file.
-fn wire_bytes(key: &::ckks::EvaluationKey) -> Result<u64, EncryptedError> {
-    let mut bytes = Vec::new();
-    key.write(&mut bytes)?;
-    Ok(bytes.len() as u64)
 }
 
 fn layer_rows(job: &BatchedJob<'_>, seconds: &[Duration], threads: usize) -> Vec<LayerRow> {

@@ -9,16 +9,15 @@ use ckks::{Parameters, ParametersLiteral};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::EncryptedError;
 use crate::exported::{
-    CLIENT_FILE, SERVER_FILE, Side, check_classes, check_shape, make_sides, read_envelope,
-    write_envelope,
+    CLIENT_FILE, SERVER_FILE, Side, check_classes, check_shape, file_error, make_sides,
+    read_envelope, write_envelope,
 };
-use cryptodl_circuit::{Circuit, Execution, Plan, Schedule};
-use cryptodl_data::{Images, Preprocessing};
+use crate::sealed::{Digest, stranger};
+use crate::{CIRCUIT_FILE, EncryptedError, Promise};
+use cryptodl_circuit::{Circuit, Execution, Plan, Schedule, idle_slot};
+use cryptodl_data::{ImageRange, Images, Preprocessing};
 use cryptodl_spec::{BackendName, Shape};
-
-const CIRCUIT_FILE: &str = "circuit.bin";
 
 /// What a client must know: how to turn an image into numbers, and the parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +38,12 @@ pub struct ClientPackage {
     pub preprocessing: Preprocessing,
     /// Logits in a reply.
     pub classes: usize,
+    /// What a reply must keep to.
+    pub promise: Promise,
+    /// Which circuit it is.
+    pub circuit: Digest,
+    /// What images are like that the network was trained on.
+    pub images: ImageRange,
 }
 
 /// What a server must know: the circuit and the parameters.
@@ -54,6 +59,8 @@ pub struct ServerPackage {
     pub execution: Execution,
     /// The folded network.
     pub circuit: Circuit,
+    /// Which circuit it is.
+    pub digest: Digest,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -62,14 +69,48 @@ struct ServerFile {
     parameters: ParametersLiteral,
     input_scale: f64,
     schedule: Schedule,
-    #[serde(default)]
     execution: Execution,
+    circuit: Digest,
+}
+
+/// Identifies a parameter set in files.
+pub(super) fn parameters_digest(parameters: &Parameters) -> Digest {
+    Digest(parameters.fingerprint())
+}
+
+/// Identifies a circuit with all that the meaning of an upload and of a reply depends on.
+fn circuit_digest(
+    circuit: &Circuit,
+    parameters: &Parameters,
+    input_scale: f64,
+    schedule: &Schedule,
+) -> Digest {
+    Digest::of(
+        "cryptodl ckks circuit 1",
+        &[
+            &parameters.fingerprint(),
+            &input_scale.to_le_bytes(),
+            // A plain value: its JSON cannot fail.
+            &serde_json::to_vec(schedule).unwrap_or_default(),
+            &circuit.to_bytes(),
+        ],
+    )
 }
 
 impl ClientPackage {
-    /// The client's part of a planned circuit.
-    pub fn new(circuit: &Circuit, plan: &Plan) -> Self {
-        Self {
+    /// The client's part of a planned circuit, for images like those of `range`.
+    ///
+    /// # Errors
+    /// If the plan's parameters are not secure, or the circuit cannot be evaluated.
+    pub fn new(circuit: &Circuit, plan: &Plan, images: ImageRange) -> Result<Self, EncryptedError> {
+        let parameters = Parameters::new(plan.parameters.clone())?;
+        let idle = idle_slot(circuit, plan)?;
+        let promise = Promise {
+            logit_bound: circuit.logit_bound() + plan.logit_error_bound(),
+            idle: idle.logits,
+            idle_error_bound: idle.error_bound,
+        };
+        Ok(Self {
             parameters: plan.parameters.clone(),
             input_scale: plan.input_scale,
             input: circuit.input,
@@ -77,7 +118,10 @@ impl ClientPackage {
             std: circuit.std.clone(),
             preprocessing: circuit.preprocessing.clone(),
             classes: circuit.classes,
-        }
+            promise,
+            circuit: circuit_digest(circuit, &parameters, plan.input_scale, &plan.schedule),
+            images,
+        })
     }
 
     /// The checked parameter set.
@@ -142,20 +186,27 @@ impl ClientPackage {
             return Err(format!("the preprocessing has {fault}"));
         }
         check_classes(self.classes)?;
+        self.promise.check(self.classes)?;
+        self.images.check()?;
         check_scale(self.input_scale)
     }
 }
 
 impl ServerPackage {
     /// The server's part of a planned circuit.
-    pub fn new(circuit: &Circuit, plan: &Plan) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// If the plan's parameters are not secure.
+    pub fn new(circuit: &Circuit, plan: &Plan) -> Result<Self, EncryptedError> {
+        let parameters = Parameters::new(plan.parameters.clone())?;
+        Ok(Self {
             literal: plan.parameters.clone(),
             input_scale: plan.input_scale,
             schedule: plan.schedule.clone(),
             execution: plan.execution,
             circuit: circuit.clone(),
-        }
+            digest: circuit_digest(circuit, &parameters, plan.input_scale, &plan.schedule),
+        })
     }
 
     /// The checked parameter set.
@@ -167,8 +218,22 @@ impl ServerPackage {
     pub fn read(folder: &Path) -> Result<Self, EncryptedError> {
         let path = folder.join(SERVER_FILE);
         let file: ServerFile = read_envelope(&path, Side::Server.kind(BackendName::Ckks))?;
-        check_scale(file.input_scale).map_err(|what| EncryptedError::File { path, what })?;
-        let circuit = Circuit::read(&folder.join(CIRCUIT_FILE))?;
+        check_scale(file.input_scale).map_err(|what| file_error(&path, what))?;
+        let parameters =
+            Parameters::new(file.parameters.clone()).map_err(|error| file_error(&path, error))?;
+        let circuit_path = folder.join(CIRCUIT_FILE);
+        let circuit =
+            Circuit::read(&circuit_path).map_err(|error| file_error(&circuit_path, error))?;
+        let digest = circuit_digest(&circuit, &parameters, file.input_scale, &file.schedule);
+        if digest != file.circuit {
+            return Err(stranger(
+                &circuit_path,
+                format!(
+                    "this is another circuit ({digest}) than the one that {SERVER_FILE} beside it is for ({})",
+                    file.circuit
+                ),
+            ));
+        }
         file.schedule.check(&circuit)?;
         Ok(Self {
             literal: file.parameters,
@@ -176,6 +241,7 @@ impl ServerPackage {
             schedule: file.schedule,
             execution: file.execution,
             circuit,
+            digest,
         })
     }
 }
@@ -188,13 +254,22 @@ fn check_scale(scale: f64) -> Result<(), String> {
     }
 }
 
-/// Writes `folder/client/` and `folder/server/` for a planned circuit.
-pub fn export(circuit: &Circuit, plan: &Plan, folder: &Path) -> Result<(), EncryptedError> {
+/// Writes `folder/client/` and `folder/server/` for a planned circuit and images like those of the training.
+///
+/// # Errors
+/// As [`ClientPackage::new`], and [`EncryptedError::File`] where nothing can be written.
+pub fn export(
+    circuit: &Circuit,
+    plan: &Plan,
+    images: ImageRange,
+    folder: &Path,
+) -> Result<(), EncryptedError> {
+    let package = ClientPackage::new(circuit, plan, images)?;
     let [client, server] = make_sides(folder)?;
     write_envelope(
         &client.join(CLIENT_FILE),
         Side::Client.kind(BackendName::Ckks),
-        &ClientPackage::new(circuit, plan),
+        &package,
     )?;
     circuit.write(&server.join(CIRCUIT_FILE))?;
     let file = ServerFile {
@@ -202,6 +277,7 @@ pub fn export(circuit: &Circuit, plan: &Plan, folder: &Path) -> Result<(), Encry
         input_scale: plan.input_scale,
         schedule: plan.schedule.clone(),
         execution: plan.execution,
+        circuit: package.circuit,
     };
     write_envelope(
         &server.join(SERVER_FILE),

@@ -8,7 +8,7 @@ use tfhe::core_crypto::prelude::*;
 
 use super::keys::ServerKey;
 use super::parameters::Typed;
-use crate::EncryptedError;
+use crate::{EncryptedError, KeyId};
 use cryptodl_circuit::pbs::ParameterSet;
 
 /// What a thread needs for look-ups under one key, kept between them.
@@ -96,7 +96,7 @@ const TIMED: usize = 5;
 /// Seconds of one look-up on one core of this machine, the median of a few; a key of zeros does as much work as any.
 ///
 /// # Errors
-/// None that a set of this program has.
+/// [`EncryptedError::Randomness`].
 pub fn measure_bootstrap(set: &'static ParameterSet) -> Result<f64, EncryptedError> {
     static KNOWN: OnceLock<std::sync::Mutex<Vec<(&'static str, f64)>>> = OnceLock::new();
     let known = KNOWN.get_or_init(Default::default);
@@ -123,6 +123,8 @@ pub fn measure_bootstrap(set: &'static ParameterSet) -> Result<f64, EncryptedErr
     }
     let key = ServerKey {
         set,
+        id: KeyId::new()?,
+        origin: "zeros".into(),
         bootstrap: FourierLweBootstrapKey::new(
             typed.lwe,
             typed.glwe.to_glwe_size(),

@@ -1,11 +1,16 @@
 //! The side that owns the secret key: it encrypts pixels and decrypts logits, and never sees the circuit.
 
+use std::path::Path;
+
 use tfhe::core_crypto::prelude::*;
+use zeroize::Zeroizing;
 
 use super::keys::{ClientKey, seeder};
 use super::package::ClientPackage;
-use super::parameters::Typed;
-use crate::EncryptedError;
+use super::parameters::{Typed, set_digest};
+use super::wire;
+use crate::sealed::{FileKind, Label};
+use crate::{Decrypted, EncryptedError, Verdict};
 use cryptodl_data::Images;
 
 /// A key's owner, and how it turns images into integers and replies into logits.
@@ -49,6 +54,44 @@ impl Client {
         Ok(Self { key, package })
     }
 
+    /// What the client knows.
+    pub fn package(&self) -> &ClientPackage {
+        &self.package
+    }
+
+    /// Encrypts images `from..to`, at most [`wire::MAX_IMAGES`], as the bytes of one upload.
+    ///
+    /// # Errors
+    /// As [`Self::encrypt`].
+    pub fn upload(
+        &self,
+        images: &Images,
+        from: usize,
+        to: usize,
+    ) -> Result<Vec<u8>, EncryptedError> {
+        let uploads = (from..to).map(|image| self.encrypt(images, image));
+        let uploads: Vec<Upload> = uploads.collect::<Result<_, _>>()?;
+        let label = Label {
+            kind: FileKind::Upload,
+            parameters: set_digest(self.key.set),
+            key: self.key.id,
+            circuit: Some(self.package.circuit),
+        };
+        Ok(wire::upload_bytes(label, &uploads))
+    }
+
+    /// The images of a reply, the file `path`.
+    ///
+    /// # Errors
+    /// [`EncryptedError::File`] for what is not a whole reply, [`EncryptedError::Stranger`] for one of another key, parameter set or circuit.
+    pub fn open_reply(&self, path: &Path, bytes: &[u8]) -> Result<Vec<Reply>, EncryptedError> {
+        let parameters = set_digest(self.key.set);
+        let (label, _) = Label::read(path, bytes, FileKind::Reply, parameters)?;
+        label.of_key(path, self.key.id, &self.key.origin)?;
+        label.of_circuit(path, self.package.circuit)?;
+        wire::read_replies(path, bytes, self.key.set, self.package.classes)
+    }
+
     /// Encrypts image `index`.
     ///
     /// # Errors
@@ -70,12 +113,10 @@ impl Client {
     pub(super) fn encrypt_integers(&self, values: &[i64]) -> Upload {
         let typed = Typed::from(self.key.set);
         let shift = u64::BITS - self.package.pixel_step_bits;
-        let plain = PlaintextList::from_container(
-            values
-                .iter()
-                .map(|value| (*value as u64) << shift)
-                .collect::<Vec<u64>>(),
-        );
+        let plain = values.iter().map(|value| (*value as u64) << shift);
+        // Wiped: these are the client's pixels.
+        let plain = Zeroizing::new(plain.collect::<Vec<u64>>());
+        let plain = PlaintextList::from_container(plain.as_slice());
         let long = self.key.long.as_lwe_secret_key();
         let mut seeder = seeder();
         let seed = seeder.seed();
@@ -99,11 +140,11 @@ impl Client {
         }
     }
 
-    /// The integers of the logits.
+    /// The integers of the logits, and whether the noise of all of them is one that can be.
     ///
     /// # Errors
     /// [`EncryptedError::Mismatch`] for a reply to another circuit.
-    pub fn decrypt(&self, reply: &Reply) -> Result<Vec<i64>, EncryptedError> {
+    pub fn decrypt(&self, reply: &Reply) -> Result<(Vec<i64>, bool), EncryptedError> {
         let typed = Typed::from(self.key.set);
         let long = self.key.long.as_lwe_secret_key();
         let size = long.lwe_dimension().to_lwe_size().0;
@@ -116,27 +157,43 @@ impl Client {
             });
         }
         let shift = u64::BITS - self.package.logit_bits;
-        Ok(reply
+        let mut plausible = true;
+        let logits = reply
             .0
             .iter()
             .map(|logit| {
                 let ciphertext = LweCiphertext::from_container(logit.as_slice(), typed.modulus);
                 let phase = decrypt_lwe_ciphertext(&long, &ciphertext).0;
                 // Rounded to a step of the torus; the shift keeps the sign.
-                (phase.wrapping_add(1 << (shift - 1)) as i64) >> shift
+                let integer = (phase.wrapping_add(1 << (shift - 1)) as i64) >> shift;
+                let noise = phase.wrapping_sub((integer as u64) << shift) as i64;
+                plausible &= noise.unsigned_abs() <= (1 << shift) / 8 * 3;
+                integer
             })
-            .collect())
+            .collect();
+        Ok((logits, plausible))
     }
 
-    /// The logits themselves.
+    /// The logits of replies, image by image, and what speaks against them: where a step of the logits is so long that noise crosses half of
+    /// it once in 2^128, three eighths of it are crossed by what is no noise.
     ///
     /// # Errors
     /// As [`Self::decrypt`].
-    pub fn logits(&self, reply: &Reply) -> Result<Vec<f32>, EncryptedError> {
-        let integers = self.decrypt(reply)?.into_iter();
-        let step = self.package.logit_step;
-        Ok(integers
-            .map(|integer| (integer as f64 * step) as f32)
-            .collect())
+    pub fn logits(&self, replies: &[Reply]) -> Result<Decrypted, EncryptedError> {
+        let mut logits = Vec::with_capacity(replies.len() * self.package.classes);
+        let mut verdict = Verdict::default();
+        for (image, reply) in replies.iter().enumerate() {
+            let (integers, plausible) = self.decrypt(reply)?;
+            let step = self.package.logit_step;
+            logits.extend(
+                integers
+                    .iter()
+                    .map(|integer| (*integer as f64 * step) as f32),
+            );
+            if !plausible {
+                verdict.implausible.push(image);
+            }
+        }
+        Ok(Decrypted { logits, verdict })
     }
 }

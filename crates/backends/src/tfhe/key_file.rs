@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! client = short secret, long secret: a bit a byte
-//! server = pair: 32 bytes | seeds: 2 x u128 | bootstrapping key, key-switching key: u64
+//! server = seeds: 2 x u128 | bootstrapping key, key-switching key: u64
 //! ```
-//! Each in a [`Form`]. The pair is the digest of the client's file: a folder with evaluation keys of another secret is refused.
+//! Each behind a [`Label`], which says whose pair it is: a folder with evaluation keys of another secret is refused.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -14,20 +14,12 @@ use tfhe::core_crypto::prelude::*;
 use zeroize::Zeroizing;
 
 use super::keys::{ClientKey, SeededServerKey, ServerKey};
-use super::parameters::Typed;
-use super::sealed::{DIGEST, Form, sealed, wrong};
+use super::parameters::{Typed, set_digest};
 use crate::EncryptedError;
+use crate::exported::file_error;
+use crate::sealed::{FileKind, KeyId, Label, close, closed, read_secret};
 use cryptodl_circuit::pbs::ParameterSet;
-use cryptodl_runtime::write_secret;
-
-const MAGIC: &[u8] = b"CRYPTODL TFHE KEY";
-const CLIENT: Form = Form {
-    magic: MAGIC,
-    kind: 0,
-    what: "key file",
-    hint: "remove it to have new keys made",
-};
-const SERVER: Form = Form { kind: 1, ..CLIENT };
+use cryptodl_runtime::write_private;
 
 /// The environment variable that names the folder.
 pub const KEY_DIR_VARIABLE: &str = "CRYPTODL_KEY_DIR";
@@ -75,35 +67,42 @@ impl KeyFolder {
     /// The keys of that name under that set, and whether they were made now.
     ///
     /// # Errors
-    /// [`EncryptedError::File`] for a file that is damaged or does not belong there. It is never replaced on its own.
+    /// [`EncryptedError::File`] for a file that is damaged, [`EncryptedError::Stranger`] for one that does not belong there. It is never
+    /// replaced on its own.
     pub fn load_or_generate(
         &self,
         name: &str,
         set: &'static ParameterSet,
     ) -> Result<(ClientKey, ServerKey, bool), EncryptedError> {
         let (client_path, server_path) = self.paths(name, set);
-        if let Some(bytes) = read(&client_path)? {
-            let bytes = Zeroizing::new(bytes);
-            let client = client_from(&client_path, &bytes, set)?;
-            let pair = *blake3::hash(&bytes).as_bytes();
-            if let Some(bytes) = read(&server_path)? {
-                let server = server_from(&server_path, &bytes, set, Some(&pair))?;
-                drop(bytes);
+        // Two runs of one name would each make a pair and mix them.
+        let _alone = self.alone()?;
+        if is_there(&client_path)? {
+            let client = read_client_key(&client_path, set)?;
+            if is_there(&server_path)? {
+                let (label, server) = read_seeded(&server_path, set)?;
+                label.of_key(&server_path, client.id, &client_path)?;
                 return Ok((client, server.expand(), false));
             }
             // Lost or never written: they can always be made from the secret.
             let seeded = client.evaluation_keys();
-            write(&server_path, &server_bytes(&seeded, &pair))?;
+            write(&server_path, &server_bytes(&seeded))?;
             return Ok((client, seeded.expand(), true));
         }
-        let client = ClientKey::generate(set);
-        let bytes = Zeroizing::new(client_bytes(&client));
-        let pair = *blake3::hash(&bytes).as_bytes();
+        let client = ClientKey::generate(set)?;
         let seeded = client.evaluation_keys();
         // The secret last: where it is, evaluation keys are or can be made.
-        write(&server_path, &server_bytes(&seeded, &pair))?;
-        write(&client_path, &bytes)?;
+        write(&server_path, &server_bytes(&seeded))?;
+        write(&client_path, &client_bytes(&client))?;
         Ok((client, seeded.expand(), true))
+    }
+
+    /// Waits until no other process makes keys in the folder.
+    fn alone(&self) -> Result<File, EncryptedError> {
+        let path = self.0.join("lock");
+        File::create(&path)
+            .and_then(|lock| lock.lock().map(|()| lock))
+            .map_err(|error| file_error(&path, format!("cannot be locked: {error}")))
     }
 
     /// Bytes of the evaluation keys on disk.
@@ -128,37 +127,48 @@ impl KeyFolder {
     }
 }
 
-/// Makes a key pair: the secret in one file, what a server needs in another.
+/// A fresh pair as the bytes of two files: the secret, and what a server needs.
 ///
 /// # Errors
-/// [`EncryptedError::File`] where they cannot be written.
-pub fn write_new_keys(
+/// [`EncryptedError::Randomness`].
+pub fn new_key_files(
     set: &'static ParameterSet,
-    secret: &Path,
-    evaluation: &Path,
-) -> Result<(), EncryptedError> {
-    let client = ClientKey::generate(set);
-    let bytes = Zeroizing::new(client_bytes(&client));
-    let pair = *blake3::hash(&bytes).as_bytes();
+) -> Result<(Zeroizing<Vec<u8>>, Vec<u8>), EncryptedError> {
+    let client = ClientKey::generate(set)?;
     let seeded = client.evaluation_keys();
-    cryptodl_runtime::write_whole(evaluation, &server_bytes(&seeded, &pair))
-        .map_err(|error| wrong(evaluation, &format!("cannot be written: {error}")))?;
-    write(secret, &bytes)
+    Ok((client_bytes(&client), server_bytes(&seeded)))
 }
 
 /// The secret key of a file.
 ///
 /// # Errors
-/// [`EncryptedError::File`] for one that is not there, damaged, or of another set.
+/// [`EncryptedError::File`] for one that is not there or damaged, [`EncryptedError::Stranger`] for another kind of file or set.
 pub fn read_client_key(
     path: &Path,
     set: &'static ParameterSet,
 ) -> Result<ClientKey, EncryptedError> {
-    let bytes = Zeroizing::new(whole(path)?);
-    client_from(path, &bytes, set)
+    let bytes = read_secret(path)?;
+    let (label, _) = Label::read(path, &bytes, FileKind::SecretKey, set_digest(set))?;
+    let bits = closed(path, &bytes)?;
+    let wanted = set.lwe_dimension + set.long_dimension();
+    if bits.len() != wanted || bits.iter().any(|bit| *bit > 1) {
+        return Err(file_error(
+            path,
+            "the secret is not one of its parameter set",
+        ));
+    }
+    let (short, long) = bits.split_at(set.lwe_dimension);
+    let words = |bits: &[u8]| bits.iter().map(|bit| u64::from(*bit)).collect::<Vec<u64>>();
+    Ok(ClientKey {
+        set,
+        id: label.key,
+        origin: path.to_path_buf(),
+        short: LweSecretKey::from_container(words(short)),
+        long: GlweSecretKey::from_container(words(long), Typed::from(set).size),
+    })
 }
 
-/// The evaluation keys of a file, of whatever secret: a server knows none.
+/// The evaluation keys of a file.
 ///
 /// # Errors
 /// As [`read_client_key`].
@@ -166,83 +176,60 @@ pub fn read_server_key(
     path: &Path,
     set: &'static ParameterSet,
 ) -> Result<ServerKey, EncryptedError> {
-    let bytes = whole(path)?;
-    Ok(server_from(path, &bytes, set, None)?.expand())
+    Ok(read_seeded(path, set)?.1.expand())
 }
 
-fn whole(path: &Path) -> Result<Vec<u8>, EncryptedError> {
-    fs::read(path).map_err(|error| wrong(path, &error.to_string()))
-}
-
-fn read(path: &Path) -> Result<Option<Vec<u8>>, EncryptedError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(wrong(path, &error.to_string())),
+fn is_there(path: &Path) -> Result<bool, EncryptedError> {
+    match fs::metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(file_error(path, error)),
     }
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), EncryptedError> {
-    write_secret(path, bytes).map_err(|error| wrong(path, &format!("cannot be written: {error}")))
+    write_private(path, bytes)
+        .map_err(|error| file_error(path, format!("cannot be written: {error}")))
 }
 
-pub(super) fn client_bytes(key: &ClientKey) -> Vec<u8> {
-    let mut bytes = CLIENT.head(key.set);
-    // Room for all of it from the start: no copy of a secret stays behind in freed memory.
-    bytes.reserve_exact(key.set.lwe_dimension + key.set.long_dimension() + DIGEST);
+fn label(kind: FileKind, set: &ParameterSet, key: KeyId) -> Label {
+    Label {
+        kind,
+        parameters: set_digest(set),
+        key,
+        circuit: None,
+    }
+}
+
+pub(super) fn client_bytes(key: &ClientKey) -> Zeroizing<Vec<u8>> {
+    let room = key.set.lwe_dimension + key.set.long_dimension() + blake3::OUT_LEN;
+    let mut bytes = Zeroizing::new(label(FileKind::SecretKey, key.set, key.id).begin(room));
     bytes.extend(key.short.as_ref().iter().map(|bit| *bit as u8));
     bytes.extend(key.long.as_ref().iter().map(|bit| *bit as u8));
-    sealed(bytes)
+    close(&mut bytes);
+    bytes
 }
 
-fn client_from(
-    path: &Path,
-    bytes: &[u8],
-    set: &'static ParameterSet,
-) -> Result<ClientKey, EncryptedError> {
-    let bits = CLIENT.content(path, bytes, set)?;
-    let wanted = set.lwe_dimension + set.long_dimension();
-    if bits.len() != wanted || bits.iter().any(|bit| *bit > 1) {
-        return Err(wrong(path, "the secret is not one of this parameter set"));
-    }
-    let (short, long) = bits.split_at(set.lwe_dimension);
-    let words = |bits: &[u8]| bits.iter().map(|bit| u64::from(*bit)).collect::<Vec<u64>>();
-    Ok(ClientKey {
-        set,
-        short: LweSecretKey::from_container(words(short)),
-        long: GlweSecretKey::from_container(words(long), Typed::from(set).size),
-    })
-}
-
-fn server_bytes(key: &SeededServerKey, pair: &[u8; DIGEST]) -> Vec<u8> {
-    let mut bytes = SERVER.head(key.set);
-    bytes.extend(pair);
+fn server_bytes(key: &SeededServerKey) -> Vec<u8> {
+    let words = || key.bootstrap.as_ref().iter().chain(key.switch.as_ref());
+    let room = 8 * words().count() + 2 * size_of::<u128>() + blake3::OUT_LEN;
+    let mut bytes = label(FileKind::EvaluationKey, key.set, key.id).begin(room);
     bytes.extend(key.seeds.iter().flat_map(|seed| seed.to_le_bytes()));
-    let words = key.bootstrap.as_ref().iter().chain(key.switch.as_ref());
-    bytes.extend(words.flat_map(|word| word.to_le_bytes()));
-    sealed(bytes)
+    bytes.extend(words().flat_map(|word| word.to_le_bytes()));
+    close(&mut bytes);
+    bytes
 }
 
-fn server_from(
+fn read_seeded(
     path: &Path,
-    bytes: &[u8],
     set: &'static ParameterSet,
-    pair: Option<&[u8; DIGEST]>,
-) -> Result<SeededServerKey, EncryptedError> {
-    let rest = SERVER.content(path, bytes, set)?;
-    let typed = Typed::from(set);
-    let (of, rest) = rest
-        .split_at_checked(DIGEST)
-        .ok_or_else(|| wrong(path, "the evaluation keys are cut short"))?;
-    if pair.is_some_and(|pair| of != pair) {
-        return Err(wrong(
-            path,
-            "these evaluation keys belong to another secret key\nhint: remove them to have new ones made",
-        ));
-    }
-    let (seeds, rest) = rest
+) -> Result<(Label, SeededServerKey), EncryptedError> {
+    let bytes = fs::read(path).map_err(|error| file_error(path, error))?;
+    let (label, _) = Label::read(path, &bytes, FileKind::EvaluationKey, set_digest(set))?;
+    let content = closed(path, &bytes)?;
+    let (seeds, rest) = content
         .split_at_checked(32)
-        .ok_or_else(|| wrong(path, "the evaluation keys are cut short"))?;
+        .ok_or_else(|| file_error(path, "the evaluation keys are cut short"))?;
     let mut drawn = [0_u128; 2];
     for (seed, bytes) in drawn.iter_mut().zip(seeds.as_chunks::<16>().0) {
         *seed = u128::from_le_bytes(*bytes);
@@ -253,15 +240,18 @@ fn server_from(
         set.lwe_dimension * (set.glwe_dimension + 1) * set.pbs_levels * set.polynomial_size;
     let switch = set.long_dimension() * set.ks_levels;
     if words.len() != bootstrap + switch || !left.is_empty() {
-        return Err(wrong(
+        return Err(file_error(
             path,
-            "the evaluation keys are not of this parameter set",
+            "the evaluation keys are not of their parameter set",
         ));
     }
     let mut words: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
     let switched = words.split_off(bootstrap);
-    Ok(SeededServerKey {
+    let typed = Typed::from(set);
+    let key = SeededServerKey {
         set,
+        id: label.key,
+        origin: path.to_path_buf(),
         bootstrap: SeededLweBootstrapKey::from_container(
             words,
             typed.glwe.to_glwe_size(),
@@ -280,5 +270,6 @@ fn server_from(
             typed.modulus,
         ),
         seeds: drawn,
-    })
+    };
+    Ok((label, key))
 }

@@ -1,16 +1,21 @@
 //! Keys: two binary secrets on the client's side, and what the server needs to bootstrap.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use tfhe::core_crypto::prelude::*;
 use zeroize::Zeroize;
 
 use super::parameters::Typed;
+use crate::{EncryptedError, KeyId};
 use cryptodl_circuit::pbs::ParameterSet;
 
 /// The client's secrets, zeroised when they are dropped.
 pub struct ClientKey {
     pub(super) set: &'static ParameterSet,
+    pub(super) id: KeyId,
+    /// Where the key came from, for messages.
+    pub(super) origin: PathBuf,
     /// What look-ups read under.
     pub(super) short: LweSecretKeyOwned<u64>,
     /// What everything else is encrypted under.
@@ -20,6 +25,9 @@ pub struct ClientKey {
 /// Evaluation keys in the form that is kept and sent: masks as seeds.
 pub struct SeededServerKey {
     pub(super) set: &'static ParameterSet,
+    pub(super) id: KeyId,
+    /// Where the keys came from, for messages.
+    pub(super) origin: PathBuf,
     pub(super) bootstrap: SeededLweBootstrapKeyOwned<u64>,
     pub(super) switch: SeededLweKeyswitchKeyOwned<u64>,
     /// The seeds of the masks.
@@ -29,6 +37,10 @@ pub struct SeededServerKey {
 /// Evaluation keys ready to use. There is no secret in them.
 pub struct ServerKey {
     pub(super) set: &'static ParameterSet,
+    /// That of the secret.
+    pub(super) id: KeyId,
+    /// Where the keys came from, for messages.
+    pub(super) origin: PathBuf,
     pub(super) bootstrap: FourierLweBootstrapKeyOwned,
     pub(super) switch: LweKeyswitchKeyOwned<u64>,
 }
@@ -70,19 +82,24 @@ pub(super) fn seeder() -> Box<dyn Seeder> {
 
 impl ClientKey {
     /// A fresh key.
-    pub fn generate(set: &'static ParameterSet) -> Self {
+    ///
+    /// # Errors
+    /// [`EncryptedError::Randomness`].
+    pub fn generate(set: &'static ParameterSet) -> Result<Self, EncryptedError> {
         let typed = Typed::from(set);
         let mut secrets =
             SecretRandomGenerator::<DefaultRandomGenerator>::new(seeder().as_mut().seed());
-        Self {
+        Ok(Self {
             set,
+            id: KeyId::new()?,
+            origin: "the secret key".into(),
             short: allocate_and_generate_new_binary_lwe_secret_key(typed.lwe, &mut secrets),
             long: allocate_and_generate_new_binary_glwe_secret_key(
                 typed.glwe,
                 typed.size,
                 &mut secrets,
             ),
-        }
+        })
     }
 
     /// The evaluation keys that belong to it, on all threads.
@@ -125,6 +142,8 @@ impl ClientKey {
         );
         SeededServerKey {
             set: self.set,
+            id: self.id,
+            origin: "the evaluation keys".into(),
             bootstrap,
             switch,
             seeds: seeds.map(|seed| seed.0),
@@ -147,6 +166,8 @@ impl SeededServerKey {
         par_convert_standard_lwe_bootstrap_key_to_fourier(&standard, &mut bootstrap);
         ServerKey {
             set: self.set,
+            id: self.id,
+            origin: self.origin,
             bootstrap,
             switch: self.switch.par_decompress_into_lwe_keyswitch_key(),
         }

@@ -11,7 +11,6 @@ mod key_file;
 mod keys;
 mod package;
 mod parameters;
-mod sealed;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -19,20 +18,27 @@ mod wire;
 
 pub use bootstrap::measure_bootstrap;
 pub use client::{Client, Reply, Upload};
-pub use key_file::{KeyFolder, read_client_key, read_server_key, write_new_keys};
+pub use key_file::{KeyFolder, new_key_files, read_client_key, read_server_key};
 pub use keys::{ClientKey, ServerKey};
 pub use package::{ClientPackage, ServerPackage, export};
 pub use server::Server;
-pub use wire::{MAX_IMAGES, read_replies, read_uploads, reply_bytes, upload_bytes};
+pub use wire::MAX_IMAGES;
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Backend, EncryptedError, Job, Outcome, Work};
+use super::exported::read_json;
+use super::{
+    Backend, ClientSide, Decrypted, EncryptedError, Job, KeyFiles, LOOKUP_FILE, Outcome, PLAN_FILE,
+    ServerSide, Work,
+};
+use cryptodl_circuit::CircuitError;
 use cryptodl_circuit::pbs::{LookupCircuit, LookupPlan, ParameterSet};
+use cryptodl_data::{ImageRange, Images};
 use cryptodl_records::{EncryptionSummary, Evaluation, LayerRow, Timing};
 use cryptodl_runtime::Progress;
-use cryptodl_spec::BackendName;
+use cryptodl_spec::{BackendName, Shape};
 
 /// Bootstrapped TFHE.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +69,103 @@ impl Backend for Bootstrapped {
             })?;
         pool.install(|| evaluate(job, circuit, plan, rayon::current_num_threads()))
     }
+
+    fn export(&self, run: &Path, images: ImageRange, folder: &Path) -> Result<(), EncryptedError> {
+        let circuit: LookupCircuit = read_json(&run.join(LOOKUP_FILE))?;
+        circuit.check().map_err(CircuitError::from)?;
+        let plan: LookupPlan = read_json(&run.join(PLAN_FILE))?;
+        export(&circuit, &plan, images, folder)
+    }
+
+    fn generate_keys(&self, client: &Path) -> Result<KeyFiles, EncryptedError> {
+        let (_, set) = ClientPackage::read(client)?;
+        let (secret, evaluation) = new_key_files(set)?;
+        Ok(KeyFiles {
+            secret,
+            evaluation: Some(evaluation),
+        })
+    }
+
+    fn open_client(
+        &self,
+        folder: &Path,
+        key: &Path,
+    ) -> Result<Box<dyn ClientSide>, EncryptedError> {
+        let (package, set) = ClientPackage::read(folder)?;
+        Ok(Box::new(Client::new(read_client_key(key, set)?, package)?))
+    }
+
+    fn open_server(
+        &self,
+        folder: &Path,
+        key: &Path,
+    ) -> Result<Box<dyn ServerSide>, EncryptedError> {
+        let (package, set) = ServerPackage::read(folder)?;
+        Ok(Box::new(Server::new(
+            read_server_key(key, set)?,
+            package.circuit,
+        )?))
+    }
+}
+
+impl ClientSide for Client {
+    fn input(&self) -> Shape {
+        self.package().input
+    }
+
+    fn image_range(&self) -> ImageRange {
+        self.package().images
+    }
+
+    fn classes(&self) -> usize {
+        self.package().classes
+    }
+
+    fn capacity(&self) -> usize {
+        MAX_IMAGES
+    }
+
+    fn encrypt(&self, images: &Images, from: usize, to: usize) -> Result<Vec<u8>, EncryptedError> {
+        self.upload(images, from, to)
+    }
+
+    fn decrypt(
+        &self,
+        path: &Path,
+        reply: &[u8],
+        count: Option<usize>,
+    ) -> Result<Decrypted, EncryptedError> {
+        let replies = self.open_reply(path, reply)?;
+        let (count, most) = (count.unwrap_or(replies.len()), replies.len());
+        let asked = replies.get(..count).filter(|asked| !asked.is_empty());
+        self.logits(asked.ok_or(EncryptedError::Count { count, most })?)
+    }
+}
+
+impl ServerSide for Server {
+    fn answer(
+        &self,
+        path: &Path,
+        upload: Vec<u8>,
+        go_on: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<u8>, EncryptedError> {
+        let images = self.receive(path, &upload)?;
+        drop(upload);
+        let progress = Progress::start(
+            "encrypted evaluation",
+            (images.len() * self.bootstraps()) as u64,
+            "bootstraps",
+        );
+        let done = |bootstraps| {
+            progress.advance(bootstraps);
+            go_on()
+        };
+        let mut replies = Vec::with_capacity(images.len());
+        for together in images.chunks(TOGETHER) {
+            replies.extend(self.evaluate(together, &done)?);
+        }
+        Ok(self.reply(&replies))
+    }
 }
 
 fn evaluate(
@@ -84,7 +187,10 @@ fn evaluate(
         "keys {}",
         if made { "generated" } else { "read" }
     );
-    let client = Client::new(client_key, ClientPackage::new(circuit, set))?;
+    let client = Client::new(
+        client_key,
+        ClientPackage::new(circuit, set, ImageRange::ANY),
+    )?;
     let server = Server::new(server_key, circuit.clone())?;
     let bootstrap_s = measure_bootstrap(set)?;
 
@@ -115,10 +221,15 @@ fn evaluate(
         evaluate += begun.elapsed();
 
         let begun = Instant::now();
-        for reply in &replies {
-            logits.extend(client.logits(reply)?);
-        }
+        let decrypted = client.logits(&replies)?;
+        logits.extend(decrypted.logits);
         decrypt += begun.elapsed();
+        if !decrypted.verdict.is_good() {
+            tracing::warn!(
+                image = first + 1,
+                "the noise of these logits is none that can be"
+            );
+        }
         first += count;
     }
     let spent = server.spent();

@@ -6,13 +6,16 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::parameters::set_digest;
 use crate::EncryptedError;
 use crate::exported::{
     CLIENT_FILE, SERVER_FILE, Side, check_classes, check_shape, make_sides, read_envelope,
     write_envelope,
 };
+use crate::sealed::Digest;
 use cryptodl_circuit::CircuitError;
 use cryptodl_circuit::pbs::{LookupCircuit, LookupPlan, ParameterSet};
+use cryptodl_data::ImageRange;
 use cryptodl_spec::{BackendName, Shape};
 
 /// What a client must know.
@@ -33,6 +36,10 @@ pub struct ClientPackage {
     pub logit_step: f64,
     /// Logits in a reply.
     pub classes: usize,
+    /// Which circuit it is.
+    pub circuit: Digest,
+    /// What images are like that the network was trained on.
+    pub images: ImageRange,
 }
 
 /// What a server must know.
@@ -45,13 +52,20 @@ pub struct ServerPackage {
     pub circuit: LookupCircuit,
 }
 
+/// Identifies a circuit under a set.
+pub(super) fn circuit_digest(circuit: &LookupCircuit, set: &ParameterSet) -> Digest {
+    // A plain value: its JSON cannot fail.
+    let text = serde_json::to_vec(circuit).unwrap_or_default();
+    Digest::of("cryptodl tfhe circuit 1", &[&set_digest(set).0, &text])
+}
+
 fn named(set: &str) -> Result<&'static ParameterSet, String> {
     ParameterSet::named(set).ok_or_else(|| format!("`{set}` is no parameter set of this program"))
 }
 
 impl ClientPackage {
-    /// The client's part of a circuit.
-    pub fn new(circuit: &LookupCircuit, set: &ParameterSet) -> Self {
+    /// The client's part of a circuit, for images like those of the training.
+    pub fn new(circuit: &LookupCircuit, set: &ParameterSet, images: ImageRange) -> Self {
         Self {
             set: set.name.to_owned(),
             input: circuit.input,
@@ -60,6 +74,8 @@ impl ClientPackage {
             logit_bits: circuit.logit_bits,
             logit_step: circuit.logit_step,
             classes: circuit.logits.outputs(),
+            circuit: circuit_digest(circuit, set),
+            images,
         }
     }
 
@@ -79,6 +95,7 @@ impl ClientPackage {
         let set = named(&self.set)?;
         check_shape(self.input)?;
         check_classes(self.classes)?;
+        self.images.check()?;
         let bits = [
             ("pixels", self.pixel_bits, 1..=8),
             ("the pixels' steps", self.pixel_step_bits, 2..=40),
@@ -121,6 +138,7 @@ impl ServerPackage {
 pub fn export(
     circuit: &LookupCircuit,
     plan: &LookupPlan,
+    images: ImageRange,
     folder: &Path,
 ) -> Result<(), EncryptedError> {
     let set = plan.set().map_err(CircuitError::from)?;
@@ -128,7 +146,7 @@ pub fn export(
     write_envelope(
         &client.join(CLIENT_FILE),
         Side::Client.kind(BackendName::Tfhe),
-        &ClientPackage::new(circuit, set),
+        &ClientPackage::new(circuit, set, images),
     )?;
     let package = ServerPackage {
         set: set.name.to_owned(),

@@ -5,7 +5,31 @@ use tfhe::core_crypto::prelude::{
     GlweDimension, LweDimension, PolynomialSize, StandardDev,
 };
 
+use crate::sealed::Digest;
 use cryptodl_circuit::pbs::ParameterSet;
+
+/// Identifies a set in files.
+pub(super) fn set_digest(set: &ParameterSet) -> Digest {
+    let sizes = [
+        set.lwe_dimension,
+        set.glwe_dimension,
+        set.polynomial_size,
+        set.pbs_base_log,
+        set.pbs_levels,
+        set.ks_base_log,
+        set.ks_levels,
+        set.message_bits as usize,
+    ];
+    let sizes: Vec<u8> = sizes
+        .iter()
+        .flat_map(|size| (*size as u64).to_le_bytes())
+        .collect();
+    let noise = [set.lwe_noise, set.glwe_noise].map(f64::to_le_bytes);
+    Digest::of(
+        "cryptodl tfhe parameters 1",
+        &[set.name.as_bytes(), &sizes, noise.as_flattened()],
+    )
+}
 
 /// A set, in types.
 #[derive(Clone, Copy, Debug)]

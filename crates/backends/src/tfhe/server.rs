@@ -1,5 +1,6 @@
 //! The side that computes: it owns the circuit and evaluation keys, and no secret.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -9,8 +10,11 @@ use tfhe::core_crypto::prelude::*;
 use super::bootstrap::Bootstrapper;
 use super::client::{Reply, Upload};
 use super::keys::ServerKey;
-use super::parameters::Typed;
+use super::package::circuit_digest;
+use super::parameters::{Typed, set_digest};
+use super::wire;
 use crate::EncryptedError;
+use crate::sealed::{Digest, FileKind, Label};
 use ckks::LinearMap;
 use cryptodl_circuit::pbs::{IntegerSum, LookupCircuit};
 
@@ -19,6 +23,8 @@ use cryptodl_circuit::pbs::{IntegerSum, LookupCircuit};
 pub struct Server {
     key: ServerKey,
     circuit: LookupCircuit,
+    /// Which circuit it is.
+    digest: Digest,
     /// Core-nanoseconds: a sum and its look-ups in turn, the logits last.
     spent: Vec<AtomicU64>,
 }
@@ -46,10 +52,40 @@ impl Server {
             .map(|_| AtomicU64::new(0))
             .collect();
         Ok(Self {
+            digest: circuit_digest(&circuit, key.set),
             key,
             circuit,
             spent,
         })
+    }
+
+    /// The images of an upload, the file `path`.
+    ///
+    /// # Errors
+    /// [`EncryptedError::File`] for what is not a whole upload, [`EncryptedError::Stranger`] for one of another key, parameter set or
+    /// circuit.
+    pub fn receive(&self, path: &Path, bytes: &[u8]) -> Result<Vec<Upload>, EncryptedError> {
+        let parameters = set_digest(self.key.set);
+        let (label, _) = Label::read(path, bytes, FileKind::Upload, parameters)?;
+        label.of_key(path, self.key.id, &self.key.origin)?;
+        label.of_circuit(path, self.digest)?;
+        wire::read_uploads(path, bytes, self.circuit.input.len())
+    }
+
+    /// Bootstraps of one image.
+    pub fn bootstraps(&self) -> usize {
+        self.circuit.bootstraps()
+    }
+
+    /// The bytes of a reply.
+    pub fn reply(&self, replies: &[Reply]) -> Vec<u8> {
+        let label = Label {
+            kind: FileKind::Reply,
+            parameters: set_digest(self.key.set),
+            key: self.key.id,
+            circuit: Some(self.digest),
+        };
+        wire::reply_bytes(label, replies)
     }
 
     /// Evaluates images side by side, their neurons too. `done` hears of bootstraps that are done and says whether to go on.

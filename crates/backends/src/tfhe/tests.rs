@@ -223,18 +223,17 @@ fn key_files_are_private_and_damaged_or_wrong_ones_are_refused() {
     let (to_client, to_server) = there.paths("tests", SET);
     let refused = |what: &str| {
         let error = there.load_or_generate("tests", SET).map(drop).unwrap_err();
-        assert!(matches!(error, EncryptedError::File { .. }));
         assert!(error.to_string().contains(what), "{error}");
     };
     let good = std::fs::read(&client_path).unwrap();
     let mut damaged = good.clone();
     damaged[200] ^= 1;
     std::fs::write(&to_client, &damaged).unwrap();
-    refused("digest is wrong");
+    refused("digest does not match");
     std::fs::write(&to_client, &good[..40]).unwrap();
-    refused("digest is wrong");
+    refused("cut short");
     std::fs::write(&to_client, "something else").unwrap();
-    refused("no key file");
+    refused("not a secret key");
     // Of another parameter set: the name in the file is another one.
     let small = PARAMETER_SETS[0];
     let (small_client, _) = there.paths("tests", &small);
@@ -245,8 +244,8 @@ fn key_files_are_private_and_damaged_or_wrong_ones_are_refused() {
         .unwrap_err();
     assert!(error.to_string().contains("parameter set"), "{error}");
     // Evaluation keys of another secret.
-    let fresh = ClientKey::generate(SET);
-    std::fs::write(&to_client, super::key_file::client_bytes(&fresh)).unwrap();
+    let fresh = ClientKey::generate(SET).unwrap();
+    std::fs::write(&to_client, &*super::key_file::client_bytes(&fresh)).unwrap();
     std::fs::copy(&server_path, &to_server).unwrap();
-    refused("another secret key");
+    refused("another key");
 }

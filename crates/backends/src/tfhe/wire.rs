@@ -4,65 +4,54 @@
 //! upload = count: u32 | pixels: u32 | for each image: seed of the masks: u128 | a body a pixel: u64
 //! reply  = count: u32 | logits: u32 | for each image and logit: mask and body, long dimension + 1 of u64
 //! ```
-//! All numbers little-endian, in a [`Form`].
+//! All numbers little-endian, behind a [`Label`].
 
 use std::path::Path;
 
 use super::client::{Reply, Upload};
-use super::sealed::{Form, sealed, wrong};
 use crate::EncryptedError;
+use crate::exported::file_error;
+use crate::sealed::{Label, close, closed};
 use cryptodl_circuit::pbs::ParameterSet;
 
 /// The most images of one upload.
 pub const MAX_IMAGES: usize = 1_000;
 
-const MAGIC: &[u8] = b"CRYPTODL TFHE CIPHERTEXTS";
-const UPLOAD: Form = Form {
-    magic: MAGIC,
-    kind: 0,
-    what: "upload",
-    hint: "ask the client for it again",
-};
-const REPLY: Form = Form {
-    magic: MAGIC,
-    kind: 1,
-    what: "reply",
-    hint: "ask the server for it again",
-};
 const WORD: usize = size_of::<u64>();
 const SEED: usize = size_of::<u128>();
 
 /// The bytes of an upload.
-pub fn upload_bytes(set: &ParameterSet, uploads: &[Upload]) -> Vec<u8> {
+pub(super) fn upload_bytes(label: Label, uploads: &[Upload]) -> Vec<u8> {
     let pixels = uploads.first().map_or(0, |upload| upload.bodies.len());
-    let mut bytes = begun(UPLOAD, set, uploads.len(), pixels);
+    let mut bytes = begun(label, uploads.len(), pixels);
     for upload in uploads {
         bytes.extend(upload.seed.to_le_bytes());
         bytes.extend(upload.bodies.iter().flat_map(|body| body.to_le_bytes()));
     }
-    sealed(bytes)
+    close(&mut bytes);
+    bytes
 }
 
 /// The bytes of a reply.
-pub fn reply_bytes(set: &ParameterSet, replies: &[Reply]) -> Vec<u8> {
+pub(super) fn reply_bytes(label: Label, replies: &[Reply]) -> Vec<u8> {
     let logits = replies.first().map_or(0, |reply| reply.0.len());
-    let mut bytes = begun(REPLY, set, replies.len(), logits);
+    let mut bytes = begun(label, replies.len(), logits);
     let words = replies.iter().flat_map(|reply| reply.0.iter().flatten());
     bytes.extend(words.flat_map(|word| word.to_le_bytes()));
-    sealed(bytes)
+    close(&mut bytes);
+    bytes
 }
 
-/// The images of an upload.
+/// The images of an upload, whose label was read.
 ///
 /// # Errors
-/// [`EncryptedError::File`] for what is not an upload of images with that many pixels under that set.
-pub fn read_uploads(
+/// [`EncryptedError::File`] for what does not hold images with that many pixels.
+pub(super) fn read_uploads(
     path: &Path,
     bytes: &[u8],
-    set: &ParameterSet,
     pixels: usize,
 ) -> Result<Vec<Upload>, EncryptedError> {
-    let images = items(path, bytes, UPLOAD, set, pixels, SEED + pixels * WORD)?;
+    let images = items(path, closed(path, bytes)?, pixels, SEED + pixels * WORD)?;
     Ok(images
         .map(|image| {
             let (seed, bodies) = image.split_at(SEED);
@@ -78,18 +67,18 @@ pub fn read_uploads(
         .collect())
 }
 
-/// The images of a reply.
+/// The images of a reply, whose label was read.
 ///
 /// # Errors
-/// [`EncryptedError::File`] for what is not a reply of that many logits under that set.
-pub fn read_replies(
+/// [`EncryptedError::File`] for what does not hold that many logits an image under that set.
+pub(super) fn read_replies(
     path: &Path,
     bytes: &[u8],
     set: &ParameterSet,
     logits: usize,
 ) -> Result<Vec<Reply>, EncryptedError> {
     let size = set.long_dimension() + 1;
-    let images = items(path, bytes, REPLY, set, logits, logits * size * WORD)?;
+    let images = items(path, closed(path, bytes)?, logits, logits * size * WORD)?;
     Ok(images
         .map(|image| {
             Reply(
@@ -102,8 +91,8 @@ pub fn read_replies(
         .collect())
 }
 
-fn begun(form: Form, set: &ParameterSet, count: usize, values: usize) -> Vec<u8> {
-    let mut bytes = form.head(set);
+fn begun(label: Label, count: usize, values: usize) -> Vec<u8> {
+    let mut bytes = label.begin(0);
     for number in [count, values] {
         bytes.extend((number as u32).to_le_bytes());
     }
@@ -113,15 +102,11 @@ fn begun(form: Form, set: &ParameterSet, count: usize, values: usize) -> Vec<u8>
 /// What a file holds, image by image.
 fn items<'a>(
     path: &Path,
-    bytes: &'a [u8],
-    form: Form,
-    set: &ParameterSet,
+    content: &'a [u8],
     values: usize,
     size: usize,
 ) -> Result<std::slice::ChunksExact<'a, u8>, EncryptedError> {
-    let content = form.content(path, bytes, set)?;
-    let what = form.what;
-    let cut = || wrong(path, &format!("the {what} is cut short"));
+    let cut = || file_error(path, "the file is cut short");
     let (count, rest) = content.split_first_chunk().ok_or_else(cut)?;
     let (found, rest) = rest.split_first_chunk().ok_or_else(cut)?;
     let (count, found) = (
@@ -129,16 +114,16 @@ fn items<'a>(
         u32::from_le_bytes(*found) as usize,
     );
     if found != values {
-        return Err(wrong(
+        return Err(file_error(
             path,
-            &format!("the {what} has {found} values an image, but {values} are needed"),
+            format!("{found} values an image are in the file, but {values} are needed"),
         ));
     }
     if !(1..=MAX_IMAGES).contains(&count) || rest.len() != count * size {
-        return Err(wrong(
+        return Err(file_error(
             path,
-            &format!(
-                "the {what} says that it holds {count} images (1 to {MAX_IMAGES} are possible) and has {} bytes, not {size} for each",
+            format!(
+                "the file says that it holds {count} images (1 to {MAX_IMAGES} are possible) and has {} bytes, not {size} for each",
                 rest.len()
             ),
         ));

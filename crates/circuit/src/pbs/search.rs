@@ -36,8 +36,8 @@ const HIDDEN: [u32; 2] = [1, 2];
 const TOLERANCE: f64 = 0.005;
 /// A look-up fails at most this often.
 pub(super) const LOOKUP_FAILURE_LOG2: f64 = -128.0;
-/// A decrypted logit is off by one at most this often. That moves no other number, so it need not be as rare.
-pub(super) const LOGIT_FAILURE_LOG2: f64 = -40.0;
+/// A decrypted logit is off by one at most this often: whoever sees decryptions fail learns about the key.
+pub(super) const LOGIT_FAILURE_LOG2: f64 = -128.0;
 /// Images that the search looks at.
 const CALIBRATION: usize = 2_000;
 const HELD_OUT: usize = 2_000;

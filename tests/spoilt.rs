@@ -1,0 +1,231 @@
+//! A batch says when it is spoilt: values past what the circuit was planned for, in some slots, move the logits in all of them.
+
+// A test that cannot go on has failed.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::Place;
+use cryptodl::backends::ckks::{Client, ClientPackage, IDLE_SLOTS, Server, ServerPackage};
+use cryptodl::circuit::{self, CostTable};
+use cryptodl::data::{self, DataDirs, ImageRange, Images};
+use cryptodl::model::{TrainedLayer, TrainedNetwork};
+use cryptodl::spec::{DatasetName, DatasetSpec, Experiment, Shape};
+use cryptodl::training;
+use polyapprox::Interval;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Test images of the digits.
+fn digits() -> Images {
+    let spec = DatasetSpec::whole(DatasetName::Digits);
+    data::load(&spec, 3, &DataDirs::resolve(None)).unwrap().test
+}
+
+/// Images as an IDX file.
+fn idx(images: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, 3];
+    for size in [images.len(), 28, 28] {
+        bytes.extend((size as u32).to_be_bytes());
+    }
+    images.iter().for_each(|image| bytes.extend(*image));
+    bytes
+}
+
+const ENCRYPT: &str =
+    "encrypt --client exported/client --key keys/secret.key --images images.idx --out upload.ct";
+const EVALUATE: &str =
+    "evaluate --server exported/server --keys keys/server --in upload.ct --out reply.ct";
+const DECRYPT: &str = "decrypt --client exported/client --key keys/secret.key --in reply.ct";
+
+/// Protects: nobody is given labels of a batch that one of its images spoilt.
+#[test]
+fn hostile_images_are_refused_and_what_they_spoil_is_reported() {
+    let place = Place::exported();
+    place.say("keygen --client exported/client --out keys").ok();
+    let digits = digits();
+    let normal: Vec<&[u8]> = (0..200).map(|index| digits.image(index)).collect();
+
+    // Images like those of the training are taken as they are.
+    place.write("images.idx", idx(&normal));
+    place.say(ENCRYPT).ok();
+    place.say(EVALUATE).ok();
+    let good = place.say(&format!("{DECRYPT} --count 200")).ok().out;
+    assert_eq!(good.lines().count(), 201);
+
+    // White ones, and ones of single pixels that are as far from those as can be, are not.
+    let white = [255; 28 * 28];
+    let checked: Vec<u8> = (0..28 * 28)
+        .map(|pixel| (pixel + pixel / 28) % 2 * 255)
+        .map(|byte| byte as u8)
+        .collect();
+    for image in [&white[..], &checked] {
+        let mut images = normal.clone();
+        images[7] = image;
+        place.write("images.idx", idx(&images));
+        fs::remove_file(place.path("upload.ct")).ok();
+        place
+            .say(ENCRYPT)
+            .fails(2, &["unlike", "image 7", "--allow-unusual"]);
+        assert!(!place.path("upload.ct").exists());
+    }
+
+    // As many white images as there is room for, by somebody who means harm.
+    let mut images = normal.clone();
+    images.resize(4_000, &white);
+    place.write("images.idx", idx(&images));
+    place.say(&format!("{ENCRYPT} --allow-unusual")).ok();
+    place.say(EVALUATE).ok();
+    let spoilt = place
+        .say(&format!("{DECRYPT} --count 4000 --out labels.csv"))
+        .fails(4, &["reply.ct", "spoilt"]);
+    assert_eq!(spoilt.out, "");
+    assert!(!place.path("labels.csv").exists());
+}
+
+/// A network of random size with random weights: dense layers with squares between them.
+fn random_network(random: &mut ChaCha8Rng) -> TrainedNetwork {
+    let mut unit = |scale: f32| (random.next_u32() as f32 / u32::MAX as f32 * 2.0 - 1.0) * scale;
+    let mut layers = Vec::new();
+    let mut inputs = 16;
+    let squares = 1 + (unit(1.0) > 0.4) as usize;
+    for _ in 0..squares {
+        let outputs = 3 + (4.0 * unit(1.0).abs()) as usize;
+        layers.push(TrainedLayer::Dense {
+            inputs,
+            outputs,
+            weight: (0..inputs * outputs).map(|_| unit(0.5)).collect(),
+            bias: (0..outputs).map(|_| unit(0.3)).collect(),
+        });
+        layers.push(TrainedLayer::Polynomial {
+            degree: 2,
+            rows: 1,
+            coefficients: vec![unit(0.2), unit(0.5), 0.3 + unit(0.2)],
+        });
+        inputs = outputs;
+    }
+    layers.push(TrainedLayer::Dense {
+        inputs,
+        outputs: 3,
+        weight: (0..3 * inputs).map(|_| unit(1.0)).collect(),
+        bias: Vec::new(),
+    });
+    TrainedNetwork {
+        input: Shape {
+            channels: 1,
+            height: 4,
+            width: 4,
+        },
+        mean: vec![0.5],
+        std: vec![0.1],
+        classes: 3,
+        layers,
+    }
+}
+
+/// Images around grey, as the network is planned for.
+fn grey(count: usize, random: &mut ChaCha8Rng, shape: Shape) -> Images {
+    let mut pixels = vec![0; count * shape.len()];
+    random.fill_bytes(&mut pixels);
+    pixels
+        .iter_mut()
+        .for_each(|pixel| *pixel = 90 + *pixel % 76);
+    Images::new(shape, pixels, vec![0; count]).unwrap()
+}
+
+/// The black and white image that drives a unit of the first layer as far as it goes.
+fn worst_case(network: &TrainedNetwork, unit: usize) -> Vec<u8> {
+    let TrainedLayer::Dense { inputs, weight, .. } = &network.layers[0] else {
+        panic!("a dense layer is first")
+    };
+    let row = &weight[unit * inputs..][..*inputs];
+    row.iter()
+        .map(|weight| if *weight > 0.0 { 255 } else { 0 })
+        .collect()
+}
+
+/// Protects: on random circuits no good batch is reported, and every batch is whose ordinary images are further off than noise explains.
+/// `CRYPTODL_CIRCUITS` says how many circuits; the counts are printed.
+#[test]
+fn random_circuits_good_and_hostile() {
+    let circuits: u64 = std::env::var("CRYPTODL_CIRCUITS").map_or(8, |text| text.parse().unwrap());
+    let (mut good, mut spoilt, mut reported, mut unspoilt) = (0, 0, 0, 0);
+    for seed in 0..circuits {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let network = random_network(&mut random);
+        let images = grey(400, &mut random, network.input);
+        let interval = Interval::new(-4.0, 4.0).unwrap();
+        let mut ranges = training::pre_activations(&network, &images, interval).unwrap();
+        let logits = training::logits(&network, &images, 100).unwrap();
+        ranges.push(circuit::output_range(&network, &logits));
+        let text = "name = 'x'\n[dataset]\nname = 'digits'\n";
+        let encryption = Experiment::from_str_named(text, "x.toml", &[])
+            .unwrap()
+            .encryption;
+        let costs = CostTable::default();
+        let (circuit, mut plan) =
+            circuit::compile_with(&network, &ranges, &encryption, &costs).unwrap();
+        plan.noise_estimate = circuit::estimate_noise(&circuit, &plan, &images).unwrap();
+
+        let package = ClientPackage::new(&circuit, &plan, ImageRange::of(&images)).unwrap();
+        let (client, key) = Client::generate(package).unwrap();
+        let server = Server::new(ServerPackage::new(&circuit, &plan).unwrap(), key).unwrap();
+        let decrypted = |images: &Images, count: usize| {
+            let upload = client.encrypt(images, 0, count).unwrap();
+            let received = server.receive(Path::new("upload"), &upload).unwrap();
+            let reply = server.evaluate(received, &mut |_, _| true).unwrap();
+            client.decrypt(Path::new("reply"), &reply, count).unwrap()
+        };
+        // Ordinary images, new ones: their logits are the circuit's, up to what noise explains.
+        const ORDINARY: usize = 40;
+        let ordinary = grey(ORDINARY, &mut random, network.input);
+        let exact = circuit::simulate(&circuit, &plan, &ordinary, None).unwrap();
+        let error = |logits: &[f32]| {
+            let pairs = logits.iter().zip(&exact.logits);
+            pairs
+                .map(|(one, other)| f64::from((one - other).abs()))
+                .fold(0.0, f64::max)
+        };
+        let batch = decrypted(&ordinary, ORDINARY);
+        assert!(
+            batch.verdict.is_good(),
+            "circuit {seed}: {:?}",
+            batch.verdict
+        );
+        assert!(
+            error(&batch.logits) <= plan.logit_error_bound(),
+            "circuit {seed}"
+        );
+        good += 1;
+
+        // The same beside hostile ones: one, a few, or as many as there is room for.
+        let room = client.slots() - IDLE_SLOTS - ORDINARY;
+        for hostile in [1, 200, room] {
+            let mut pixels = ordinary.pixels.clone();
+            let image = worst_case(&network, random.next_u32() as usize % 3);
+            pixels.extend(image.repeat(hostile));
+            let count = ORDINARY + hostile;
+            let mixed = Images::new(network.input, pixels, vec![0; count]).unwrap();
+            let batch = decrypted(&mixed, count);
+            let is_spoilt = error(&batch.logits[..3 * ORDINARY]) > plan.logit_error_bound();
+            let idle = batch.verdict.idle_error;
+            assert!(
+                !is_spoilt || batch.verdict.is_spoilt(),
+                "circuit {seed}, {hostile} hostile images: {idle:?} is not reported"
+            );
+            spoilt += u64::from(is_spoilt);
+            reported += u64::from(batch.verdict.is_spoilt());
+            unspoilt += u64::from(!is_spoilt);
+        }
+    }
+    println!(
+        "{circuits} circuits: {good} good batches, none reported; beside hostile images {spoilt} spoilt batches, all reported ({reported} in all), and {unspoilt} whose ordinary images were right"
+    );
+    assert!(
+        spoilt > 0,
+        "no hostile image spoilt anything: the test shows nothing"
+    );
+}
