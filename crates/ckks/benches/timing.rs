@@ -64,7 +64,7 @@ fn all(measurements: usize) {
             ring,
             log_n: 11,
             prime_bits: vec![26, 26],
-            special_bits: None,
+            special_bits: vec![],
         })
         .unwrap();
         let values: Vec<f64> = (0..parameters.slots())

@@ -74,7 +74,7 @@ fn secret_keys_leave_no_copies() {
         ring: Ring::Standard,
         log_n: 12,
         prime_bits: vec![40],
-        special_bits: Some(40),
+        special_bits: vec![40],
     })
     .unwrap();
     let key = SecretKey::generate(&parameters).unwrap();

@@ -199,7 +199,7 @@ fn evaluation_key() -> io::Result<Target> {
         ring: Ring::Standard,
         log_n: 11,
         prime_bits: vec![26],
-        special_bits: Some(26),
+        special_bits: vec![26],
     })
     .map_err(io::Error::other)?;
     let secret = SecretKey::generate(&parameters).map_err(io::Error::other)?;
