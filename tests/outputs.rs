@@ -149,14 +149,15 @@ fn modes_of_files() {
     let place = place();
     let in_shell = |umask: &str, line: &str| {
         let program = env!("CARGO_BIN_EXE_cryptodl");
-        let status = std::process::Command::new("sh")
+        let output = std::process::Command::new("sh")
             .args(["-c", &format!("umask {umask} && exec {program} {line}")])
             .current_dir(place.path(""))
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
             .env("HOME", place.path(""))
-            .status();
-        assert!(status.unwrap().success(), "{line}");
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line}: {said}");
     };
     in_shell("002", &format!("{DECRYPT} --out labels.csv"));
     assert_eq!(mode(&place.path("labels.csv")), 0o600);

@@ -143,8 +143,8 @@ fn a_stopped_sweep_goes_on_to_the_table_of_an_unbroken_one() {
         .status()
         .unwrap();
     let code = child.wait().unwrap().code();
-    // It may have been through by then.
-    assert!(matches!(code, Some(75 | 0)), "{code:?}");
+    // It may have been through by then, or have saved nothing yet.
+    assert!(matches!(code, Some(75 | 130 | 0)), "{code:?}");
     broken.run(&["sweep", "s.toml", "--fixed-costs"]).ok();
     assert_eq!(figures(&broken), figures(&unbroken));
 }
