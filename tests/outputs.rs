@@ -11,21 +11,23 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use common::{Place, TINY};
 
 /// An exported run with keys, an upload and a reply.
-fn place() -> &'static Place {
-    static PLACE: OnceLock<Place> = OnceLock::new();
-    PLACE.get_or_init(|| {
+/// One test at a time: some of them damage the files.
+fn place() -> MutexGuard<'static, Place> {
+    static PLACE: OnceLock<Mutex<Place>> = OnceLock::new();
+    let place = PLACE.get_or_init(|| {
         let place = Place::exported();
         place.say("keygen --client exported/client --out keys").ok();
         place.say(&format!("{ENCRYPT} --out upload.ct")).ok();
         place.say(&format!("{EVALUATE} --out reply.ct")).ok();
         place.write("bad.toml", TINY.replace("degree", "degre"));
-        place
-    })
+        Mutex::new(place)
+    });
+    place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const ENCRYPT: &str =

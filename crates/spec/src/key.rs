@@ -16,7 +16,7 @@ impl ContentKey {
     /// The value has no JSON form (a map whose keys are no text).
     ///
     /// ```
-    /// # use cryptodl::spec::ContentKey;
+    /// # use cryptodl_spec::ContentKey;
     /// let key = ContentKey::of(&("train", 1, [0.5, 2.0]))?;
     /// assert_eq!(key.short().len(), 8);
     /// # Ok::<(), serde_json::Error>(())
