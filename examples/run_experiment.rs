@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let experiment = Experiment::from_path(&spec, &[])?;
     let options = RunOptions {
+        weights: None,
         out: Path::new(&out),
         data: &DataDirs::resolve(None),
         force: &[],

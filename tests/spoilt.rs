@@ -213,7 +213,7 @@ fn random_circuits_good_and_hostile() {
         good += 1;
 
         // The same beside hostile ones: one, a few, or as many as there is room for.
-        let room = client.slots() - IDLE_SLOTS - ORDINARY;
+        let room = client.images_per_upload() - IDLE_SLOTS - ORDINARY;
         for hostile in [1, 200, room] {
             let mut pixels = ordinary.pixels.clone();
             let image = worst_case(&network, random.next_u32() as usize % 3);

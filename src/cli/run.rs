@@ -29,6 +29,9 @@ pub struct RunArguments {
     /// Run this stage again even if its result is in the store; may be given again
     #[arg(long, value_name = "STAGE", value_enum)]
     force: Vec<Stage>,
+    /// Take the trained network from this file (model.safetensors of another run) and do everything after training
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
     #[command(flatten)]
     costs: CostArguments,
 }
@@ -43,6 +46,7 @@ pub fn run(
     let experiment = Experiment::from_path(&arguments.spec, &arguments.set)?;
     let data = DataDirs::resolve(data_dir);
     let options = RunOptions {
+        weights: arguments.weights.as_deref(),
         out: &arguments.out,
         data: &data,
         force: &arguments.force,
@@ -88,6 +92,11 @@ fn print(out: &mut dyn Write, outcome: &RunOutcome) -> io::Result<()> {
         accuracy.encrypted,
         agreement.encrypted_vs_circuit,
     )?;
+    if accuracy.encrypted_one_view.is_some() {
+        writeln!(out, "of one view alone, where the rows above average two:")?;
+        row(out, "polynomial", accuracy.polynomial_one_view, None)?;
+        row(out, "encrypted", accuracy.encrypted_one_view, None)?;
+    }
     let timing = &outcome.summary.timing;
     if let (Some(hourly), Some(evaluate)) = (timing.predictions_per_hour, timing.evaluate_s) {
         writeln!(

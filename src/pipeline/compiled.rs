@@ -10,7 +10,7 @@ use crate::circuit::{self, Circuit, CircuitError, CostTable, Plan};
 use crate::data::{Dataset, Images};
 use crate::model::{PreActivation, TrainedNetwork};
 use crate::results::Evaluation;
-use crate::spec::{BackendName, Experiment};
+use crate::spec::{BackendName, EncryptionSpec, Experiment};
 
 /// Training images whose noise is estimated one by one.
 const NOISE_IMAGES: usize = 2_000;
@@ -42,8 +42,10 @@ impl Compiled {
             BackendName::Ckks | BackendName::Clear => {
                 let (circuit, mut plan) =
                     circuit::compile_with(network, ranges, encryption, &costs())?;
+                plan.views = encryption.views;
                 let some = dataset.train.first(NOISE_IMAGES);
                 plan.noise_estimate = circuit::estimate_noise(&circuit, &plan, &some)?;
+                doubt(&plan, encryption);
                 Ok(Self::Polynomials {
                     circuit,
                     plan: Box::new(plan),
@@ -171,5 +173,23 @@ impl Compiled {
             Self::Polynomials { circuit, .. } => circuit.activations(),
             Self::Lookups { circuit, .. } => circuit.bootstraps() as u64,
         }
+    }
+}
+
+/// Warns where the planner's prediction is not borne out by single images: it bounds all of them at once, by averages over what training
+/// images showed, and the noisiest images decide.
+fn doubt(plan: &Plan, encryption: &EncryptionSpec) {
+    let wanted = encryption
+        .precision_bits
+        .unwrap_or(EncryptionSpec::DEFAULT_PRECISION_BITS);
+    let expected = plan.expected_precision_bits();
+    if expected < wanted {
+        tracing::warn!(
+            planned_bits = plan.logit_precision_bits(),
+            expected_bits = expected,
+            wanted_bits = wanted,
+            "training images are noisier than planned: logits may be less precise than asked for \
+             (hint: raise encryption.precision_bits, or train with a stronger peak_penalty)"
+        );
     }
 }

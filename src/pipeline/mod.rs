@@ -18,6 +18,8 @@ mod run_results;
 mod stages;
 mod store;
 mod sweep;
+mod views;
+mod weights;
 
 use std::path::PathBuf;
 
@@ -84,6 +86,14 @@ pub enum PipelineError {
     /// The spec's backend is the simulator.
     #[error("the backend `clear` encrypts nothing\nhint: `--set encryption.backend=ckks`")]
     NothingEncrypted,
+    /// The file of `--weights` does not hold the network of the spec.
+    #[error("{}: {what}\nhint: the layers of the spec and of the file must be the same", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -173,7 +183,7 @@ impl PipelineError {
             Self::Point { source, .. } => source.exit_code(),
             Self::SweepStopped { .. } | Self::Stopped => 75,
             // The arguments name the wrong folder.
-            Self::NotARun { .. } => 2,
+            Self::NotARun { .. } | Self::Weights { .. } => 2,
             // The spec asks for what no secure parameter set can do.
             Self::Polynomial(_) | Self::NothingEncrypted => 2,
             Self::Circuit(

@@ -170,7 +170,7 @@ fn summarize(experiment: &Experiment, made: &StageResults, table: &PredictionTab
         agreement: AgreementSummary::of(table),
         encryption: record.map(|record| record.encryption.clone()),
         timing: Timing {
-            train_s: Some(made.train_seconds),
+            train_s: made.train_seconds,
             ..timing
         },
         memory: Memory {
@@ -179,6 +179,7 @@ fn summarize(experiment: &Experiment, made: &StageResults, table: &PredictionTab
                 .or_else(peak_rss_bytes),
         },
         prediction: prediction::of(made),
+        tails: made.tails.clone(),
     }
 }
 
@@ -188,6 +189,7 @@ fn manifest(
     made: &StageResults,
     dataset: &Dataset,
 ) -> Manifest {
+    manifest.weights.clone_from(&made.weights);
     manifest.seeds.insert("experiment".into(), experiment.seed);
     manifest
         .threads

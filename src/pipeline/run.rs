@@ -18,12 +18,15 @@ use super::output;
 use super::program::this_program;
 use super::stages::{Finished, Keys, Stage};
 use super::store::{Claim, Entry, Pending, Store};
+use super::views::{ONE_VIEW, Viewed, over_views};
+use super::weights::GivenWeights;
 use crate::backends::{self, Job};
 use crate::circuit;
-use crate::data::{self, DataDirs, Dataset, ImageRange};
+use crate::data::{self, DataDirs, Dataset, ImageRange, Images};
 use crate::model::{self, Activations, PreActivation, TrainedNetwork};
 use crate::results::{
-    EncryptionSummary, EpochRow, Evaluation, LayerRow, Manifest, Predictions, Summary, Timing,
+    EncryptionSummary, EpochRow, Evaluation, LayerRow, Manifest, Predictions, Summary, TailSummary,
+    Timing, WeightsRecord,
 };
 use crate::spec::{BackendName, Experiment};
 use crate::training::{self, TrainError};
@@ -31,6 +34,7 @@ use cryptodl_runtime::interrupt;
 
 /// Images per step of the evaluations in the clear.
 const EVALUATION_BATCH: usize = 500;
+const TAILS_FILE: &str = "tails.json";
 /// Training images on which the ranges of the pre-activations are measured.
 const RANGE_IMAGES: usize = 20_000;
 
@@ -45,6 +49,8 @@ pub struct RunOptions<'a> {
     pub force: &'a [Stage],
     /// By whose costs circuits are planned.
     pub costs: CostSource,
+    /// A trained network to take instead of training one.
+    pub weights: Option<&'a Path>,
     /// Set from outside to stop.
     pub stop: &'a AtomicBool,
 }
@@ -67,9 +73,13 @@ pub(super) struct StageResults {
     pub data_digest: [u8; 32],
     pub network: TrainedNetwork,
     pub epochs: Vec<EpochRow>,
-    pub train_seconds: f64,
+    /// None where nothing was trained.
+    pub train_seconds: Option<f64>,
+    /// Where the network came from, if it was not trained.
+    pub weights: Option<WeightsRecord>,
     pub train_ranges: Vec<PreActivation>,
     pub test_ranges: Vec<PreActivation>,
+    pub tails: Option<TailSummary>,
     pub compiled: Compiled,
     pub image_range: ImageRange,
     pub predictions: Predictions,
@@ -114,7 +124,12 @@ pub fn run(
     }
     let backend = backends::backend(experiment.encryption.backend)?;
     let data_digest = data::verify(&experiment.dataset, experiment.seed, options.data)?;
-    let keys = Keys::new(experiment, &data_digest, start.coefficients())?;
+    let given = options
+        .weights
+        .map(|path| GivenWeights::read(path, experiment, &start))
+        .transpose()?;
+    let digest = given.as_ref().map(|given| given.record.blake3.as_str());
+    let keys = Keys::new(experiment, &data_digest, start.coefficients(), digest)?;
     let folder =
         output::RunFolder::create(options.out, &experiment.name, &keys.run_id(experiment)?)?;
     attach_log(&folder.file("log.jsonl"))
@@ -165,8 +180,17 @@ pub fn run(
         let record: TrainRecord = read_json(&entry.file("train.json"))?;
         Ok::<_, PipelineError>((model::load(&entry.file("model.safetensors"))?, record))
     };
+    let (mut given, weights) = given.map(|given| (given.network, given.record)).unzip();
+    let untrained = |network| {
+        let record = TrainRecord {
+            epochs: Vec::new(),
+            seconds: 0.0,
+        };
+        (network, record)
+    };
     // First the original network: the polynomial one may learn from it.
     let original = match &keys.original {
+        Some(_) if given.is_some() => given.take().map(untrained),
         Some(key) => Some(train_one(
             Stage::Original,
             key,
@@ -177,6 +201,7 @@ pub fn run(
         None => None,
     };
     let polynomial = match &keys.train {
+        Some(_) if given.is_some() => given.take().map(untrained),
         Some(key) => Some(train_one(
             Stage::Train,
             key,
@@ -195,6 +220,7 @@ pub fn run(
         });
     };
 
+    let views = experiment.encryption.views;
     let plaintext = stages.make(Stage::Plaintext, &keys.plaintext, &|pending| {
         let (dataset, interval) = (dataset()?, experiment.activation.interval);
         let (first, test) = (dataset.train.first(RANGE_IMAGES), &dataset.test);
@@ -212,24 +238,42 @@ pub fn run(
             test: training::pre_activations(network, test, interval)?,
         };
         write_json(&pending.file("ranges.json"), &ranges)?;
+        let tails = tails(experiment, network, dataset, test, &ranges.train)?;
+        write_json(&pending.file(TAILS_FILE), &tails)?;
         for (name, trained) in [("polynomial", &polynomial), ("original", &original)] {
             if let Some((network, _)) = trained {
-                output::write_logits(
-                    &pending.file(&format!("{name}.f32")),
-                    &training::logits(network, test, EVALUATION_BATCH)?,
-                )?;
+                let viewed = over_views(views, test, |test| {
+                    Ok(training::logits(network, test, EVALUATION_BATCH)?)
+                })?;
+                write_viewed(pending, name, &viewed)?;
             }
         }
         Ok(())
     })?;
     let ranges: Ranges = read_json(&plaintext.file("ranges.json"))?;
+    // Results from before there were tails have none.
+    let tails: Option<TailSummary> = match plaintext.file(TAILS_FILE) {
+        file if file.is_file() => Some(read_json(&file)?),
+        _ => None,
+    };
 
     let folded = stages.make(Stage::Circuit, &keys.circuit, &|pending| {
         let costs = || options.costs.table(options.out);
         let compiled = Compiled::of(experiment, network, &ranges.train, dataset()?, &costs)?;
-        let (exact, noisy) = compiled.simulate(&dataset()?.test, experiment.seed)?;
-        output::write_logits(&pending.file("circuit.f32"), &exact)?;
-        output::write_logits(&pending.file("simulated.f32"), &noisy)?;
+        let mut noisy = Vec::new();
+        let exact = over_views(views, &dataset()?.test, |images| {
+            // Every view has noise of its own.
+            let seed = experiment.seed.wrapping_add(noisy.len() as u64);
+            let (exact, with_noise) = compiled.simulate(images, seed)?;
+            noisy.push(with_noise);
+            Ok(exact)
+        })?;
+        let mut noisy = noisy.into_iter();
+        let noisy = over_views(views, &dataset()?.test, |_| {
+            Ok(noisy.next().unwrap_or_default())
+        })?;
+        output::write_logits(&pending.file("circuit.f32"), &exact.all)?;
+        output::write_logits(&pending.file("simulated.f32"), &noisy.all)?;
         write_json(
             &pending.file(output::INPUTS_FILE),
             &ImageRange::of(&dataset()?.train),
@@ -257,7 +301,11 @@ pub fn run(
                 &outcome.evaluation,
                 &output::read_logits(&folded.file("circuit.f32"))?,
             );
-            output::write_logits(&pending.file("encrypted.f32"), &outcome.evaluation)?;
+            let viewed = Viewed {
+                all: outcome.evaluation,
+                one: outcome.one_view,
+            };
+            write_viewed(pending, "encrypted", &viewed)?;
             let record = EncryptedRecord {
                 encryption: outcome.encryption,
                 timing: outcome.timing,
@@ -270,10 +318,8 @@ pub fn run(
 
     let mut evaluations: Vec<(String, Evaluation)> = Vec::new();
     let mut take = |name: &str, entry: &Entry| -> Result<(), PipelineError> {
-        evaluations.push((
-            name.into(),
-            output::read_logits(&entry.file(&format!("{name}.f32")))?,
-        ));
+        let file = entry.file(&format!("{name}.f32"));
+        evaluations.push((name.into(), output::read_logits(&file)?));
         Ok(())
     };
     if original.is_some() {
@@ -287,7 +333,16 @@ pub fn run(
     if let Some(entry) = &encrypted {
         take("encrypted", entry)?;
     }
-    let (network, train_seconds) = (network.clone(), trained.seconds);
+    if views > 1 {
+        if polynomial.is_some() {
+            take(&format!("polynomial{ONE_VIEW}"), &plaintext)?;
+        }
+        if let Some(entry) = &encrypted {
+            take(&format!("encrypted{ONE_VIEW}"), entry)?;
+        }
+    }
+    let train_seconds = weights.is_none().then_some(trained.seconds);
+    let network = network.clone();
     let epochs = [polynomial, original]
         .into_iter()
         .flatten()
@@ -299,8 +354,10 @@ pub fn run(
         network,
         epochs,
         train_seconds,
+        weights,
         train_ranges: ranges.train,
         test_ranges: ranges.test,
+        tails,
         compiled,
         image_range: read_json(&folded.file(output::INPUTS_FILE))?,
         predictions: Predictions {
@@ -319,6 +376,48 @@ pub fn run(
         summary,
         stages: made.stages,
     })
+}
+
+/// How far the held-out training images and the test images go, against what was `measured` on training images.
+fn tails(
+    experiment: &Experiment,
+    network: &TrainedNetwork,
+    dataset: &Dataset,
+    test: &Images,
+    measured: &[PreActivation],
+) -> Result<TailSummary, PipelineError> {
+    let of = |images: &Images| training::tails(network, images, measured, circuit::RANGE_MARGIN);
+    let (_, mut held_out) = dataset.train.hold_out(experiment.train.validation);
+    if let Some(bits) = experiment.train.quantize {
+        held_out = held_out.coarse(bits.pixel_bits);
+    }
+    let mirrored = held_out.mirrored();
+    held_out.pixels.extend(mirrored.pixels);
+    held_out.labels.extend(mirrored.labels);
+    let summary = TailSummary {
+        held_out: match held_out.is_empty() {
+            true => None,
+            false => Some(of(&held_out)?),
+        },
+        test: of(test)?,
+    };
+    if summary.test.past_bound > 0 {
+        tracing::warn!(
+            images = summary.test.past_bound,
+            of = summary.test.images,
+            "test images pass what training images showed, margin included; the plan is a heuristic, and their batches may be lost"
+        );
+    }
+    Ok(summary)
+}
+
+/// Writes the logits of an evaluation, and those of one view where there are more.
+fn write_viewed(pending: &Pending, name: &str, viewed: &Viewed) -> Result<(), PipelineError> {
+    output::write_logits(&pending.file(&format!("{name}.f32")), &viewed.all)?;
+    match &viewed.one {
+        Some(one) => output::write_logits(&pending.file(&format!("{name}{ONE_VIEW}.f32")), one),
+        None => Ok(()),
+    }
 }
 
 struct Stages<'a> {

@@ -100,11 +100,13 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// For an experiment on data of that digest, starting from that polynomial.
+    /// For an experiment on data of that digest, starting from that polynomial; or on a trained network in a file with the BLAKE3 digest
+    /// `weights`.
     pub fn new(
         experiment: &Experiment,
         data: &[u8; 32],
         coefficients: &[f64],
+        weights: Option<&str>,
     ) -> Result<Self, PipelineError> {
         let data = blake3::Hash::from_bytes(*data).to_hex().to_string();
         // What the baseline flag asks for is a stage of its own and does not change the polynomial's training.
@@ -127,15 +129,21 @@ impl Keys {
             polynomial_start["form"] = json!(activation.form);
         }
         let needs_original = experiment.train.needs_original();
-        let original = match experiment.train.baseline || activation.exact || needs_original {
-            true => Some(Stage::Original.key(json!([
+        let trains_original = experiment.train.baseline || activation.exact || needs_original;
+        let original = match (weights, trains_original) {
+            // The network of an exact activation is the original one.
+            (Some(digest), _) if activation.exact => {
+                Some(Stage::Original.key(json!({ "weights": digest }))?)
+            }
+            (Some(_), _) => None,
+            (None, true) => Some(Stage::Original.key(json!([
                 images,
                 experiment.network,
                 seeded(recipe.of_original()),
                 experiment.activation.function,
                 interval
             ]))?),
-            false => None,
+            (None, false) => None,
         };
         if needs_original {
             polynomial_start["original"] = json!(original);
@@ -148,12 +156,18 @@ impl Keys {
                 polynomial_start,
             ]))
         };
-        let trained = match activation.exact {
-            true => None,
-            false => Some(polynomial()?),
+        let trained = match (weights, activation.exact) {
+            (Some(digest), false) => Some(Stage::Train.key(json!({ "weights": digest }))?),
+            (_, true) => None,
+            (None, false) => Some(polynomial()?),
         };
-        let plaintext = Stage::Plaintext.key(json!([trained, original, interval]))?;
         let encryption = &experiment.encryption;
+        let mut measured = vec![json!(trained), json!(original), json!(interval)];
+        // One view had keys before there could be two.
+        if encryption.views > 1 {
+            measured.push(json!(encryption.views));
+        }
+        let plaintext = Stage::Plaintext.key(json!(measured))?;
         // How many images are encrypted on how many threads does not change the circuit and its plan.
         let plan = EncryptionSpec {
             images: 0,

@@ -65,8 +65,10 @@ pub struct Job<'a> {
 /// What came back from real ciphertexts.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Decrypted logits of the first `count` images.
+    /// Decrypted logits of the first `count` images, averaged over their views.
     pub evaluation: Evaluation,
+    /// Those of the first view of each image alone, where there are more.
+    pub one_view: Option<Evaluation>,
     /// One row a circuit layer.
     pub layers: Vec<LayerRow>,
     /// Parameters and sizes.

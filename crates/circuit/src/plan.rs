@@ -69,11 +69,23 @@ pub struct Plan {
     /// By which costs that is predicted.
     #[serde(default)]
     pub costs: CostTable,
+    /// Views of an image that a client encrypts, each in a slot of its own.
+    #[serde(default = "one_view", skip_serializing_if = "is_one_view")]
+    pub views: usize,
     /// The noise that images of the training data show, where there were any.
     #[serde(default, rename = "forecast")]
     pub noise_estimate: Option<NoiseEstimate>,
     /// The other ways to run the circuit, the best of each kind, and why they were not chosen.
     pub alternatives: Vec<Alternative>,
+}
+
+const fn one_view() -> usize {
+    1
+}
+
+/// Keeps what every plan once had out of the file.
+const fn is_one_view(views: &usize) -> bool {
+    *views == 1
 }
 
 /// What leaves one layer of the circuit.
@@ -200,6 +212,7 @@ pub(super) fn describe(
         core_seconds: layers.iter().map(|layer| layer.seconds).sum::<f64>() + upload * 1e-9,
         serial_seconds: serial * 1e-9,
         costs: *costs,
+        views: 1,
         layers,
         noise_estimate: None,
         alternatives: Vec::new(),
@@ -231,9 +244,14 @@ fn cores(threads: usize) -> f64 {
 }
 
 impl Plan {
+    /// Images that one batch holds.
+    pub fn images_per_batch(&self) -> usize {
+        (self.slots / self.views.max(1)).max(1)
+    }
+
     /// Batches that hold `images` images; the last one may be padded.
     pub fn batches(&self, images: usize) -> usize {
-        images.div_ceil(self.slots.max(1))
+        images.div_ceil(self.images_per_batch())
     }
 
     /// Predicted seconds to evaluate `images` images on `threads` cores (0: all of this machine).

@@ -67,6 +67,18 @@ impl Images {
         }
     }
 
+    /// The mirror images, left to right.
+    pub fn mirrored(&self) -> Self {
+        let mut pixels = self.pixels.clone();
+        for row in pixels.chunks_exact_mut(self.shape.width.max(1)) {
+            row.reverse();
+        }
+        Self {
+            pixels,
+            ..self.clone()
+        }
+    }
+
     /// A copy of the first `n` images, or of all where there are fewer.
     pub fn first(&self, n: usize) -> Self {
         self.range(0..n)

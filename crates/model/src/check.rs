@@ -96,6 +96,72 @@ pub fn windows(length: usize, window: usize, stride: usize, padding: usize) -> O
     }
 }
 
+/// The first thing in which the architecture of `found` is not that of `wanted`, in words; numbers are not compared.
+pub fn difference(wanted: &TrainedNetwork, found: &TrainedNetwork) -> Option<String> {
+    let shape = |shape: Shape| format!("{} x {} x {}", shape.channels, shape.height, shape.width);
+    if wanted.input != found.input || wanted.classes != found.classes {
+        return Some(format!(
+            "it takes images of {} and gives {} logits, but the spec has {} and {}",
+            shape(found.input),
+            found.classes,
+            shape(wanted.input),
+            wanted.classes
+        ));
+    }
+    let both = wanted.layers.iter().zip(&found.layers).enumerate();
+    for (index, (wanted, found)) in both {
+        let (wanted, found) = (described(wanted), described(found));
+        if wanted != found {
+            return Some(format!(
+                "its layer {index} is {found}, but the spec has {wanted} there"
+            ));
+        }
+    }
+    (wanted.layers.len() != found.layers.len()).then(|| {
+        format!(
+            "it has {} layers, but the spec has {}",
+            found.layers.len(),
+            wanted.layers.len()
+        )
+    })
+}
+
+/// A layer without its numbers, in words.
+fn described(layer: &TrainedLayer) -> String {
+    let biased = |bias: &[f32]| if bias.is_empty() { "no bias" } else { "a bias" };
+    match layer {
+        TrainedLayer::Conv {
+            in_channels,
+            out_channels,
+            kernel,
+            stride,
+            padding,
+            bias,
+            ..
+        } => format!(
+            "conv {kernel}x{kernel} from {in_channels} to {out_channels} channels with stride {stride}, padding {padding} and {}",
+            biased(bias)
+        ),
+        TrainedLayer::Dense {
+            inputs,
+            outputs,
+            bias,
+            ..
+        } => format!("dense from {inputs} to {outputs} with {}", biased(bias)),
+        TrainedLayer::BatchNorm { gamma, .. } => format!("batch-norm of {}", gamma.len()),
+        TrainedLayer::Polynomial { degree, rows, .. } => {
+            format!("polynomial of degree {degree} in {rows} rows")
+        }
+        TrainedLayer::Function(function) => format!("the function {}", function.as_str()),
+        TrainedLayer::AvgPool { size, stride } => {
+            format!("avg-pool of {size} with stride {stride}")
+        }
+        TrainedLayer::MaxPool { size, stride } => {
+            format!("max-pool of {size} with stride {stride}")
+        }
+    }
+}
+
 struct Checker {
     index: usize,
     kind: &'static str,

@@ -12,7 +12,7 @@ mod network;
 mod random;
 
 pub use build::{Activations, initial, take_over};
-pub use check::{shapes, windows};
+pub use check::{difference, shapes, windows};
 pub use error::ModelError;
 pub use file::{Precision, from_bytes, load, save, save_as, to_bytes};
 pub use network::{PreActivation, TrainedLayer, TrainedNetwork};

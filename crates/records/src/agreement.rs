@@ -125,6 +125,8 @@ impl Accuracies {
             circuit: of("circuit"),
             simulated: of("simulated"),
             encrypted: of("encrypted"),
+            polynomial_one_view: of("polynomial_one_view"),
+            encrypted_one_view: of("encrypted_one_view"),
         }
     }
 }

@@ -27,6 +27,43 @@ pub struct Summary {
     /// What the planner foretold and what came; absent where nothing was encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prediction: Option<Prediction>,
+    /// How far single images go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tails: Option<TailSummary>,
+}
+
+/// How far single images go: quantiles over images of their largest values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tails {
+    /// Images looked at.
+    pub images: u64,
+    /// Those that passed, somewhere, what the circuit was planned for.
+    pub past_bound: u64,
+    /// One for each activation's input, in order, and one for the logits.
+    pub layers: Vec<LayerTail>,
+}
+
+/// Quantiles over images of the largest absolute value of each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerTail {
+    /// `activation 1`, ..., `logits`.
+    pub name: String,
+    /// Of half of the images.
+    pub median: f64,
+    /// Of 999 images in 1,000.
+    pub p999: f64,
+    /// Of all.
+    pub max: f64,
+}
+
+/// The tails of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TailSummary {
+    /// Of the held-out training images and their mirror images; absent where none were held out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<Tails>,
+    /// Of the test images.
+    pub test: Tails,
 }
 
 /// The activation of a run.
@@ -92,6 +129,12 @@ pub struct Accuracies {
     /// Real ciphertexts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encrypted: Option<Accuracy>,
+    /// The network with the polynomial on one view of each image, where the others average over two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub polynomial_one_view: Option<Accuracy>,
+    /// Real ciphertexts of one view of each image, where the others average over two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encrypted_one_view: Option<Accuracy>,
 }
 
 /// A share of equal predictions.
@@ -161,6 +204,9 @@ pub struct EncryptionSummary {
     pub ciphertext_bytes: u64,
     /// Bytes uploaded for one image of a full batch.
     pub input_bytes_per_image: f64,
+    /// Views of an image that were encrypted, their logits averaged; absent where it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub views: Option<usize>,
     /// Smallest predicted precision of any layer, bits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_precision_bits: Option<f64>,

@@ -308,6 +308,7 @@ pub fn experiment(seed: u64) -> Experiment {
             range_penalty: 0.01,
             peak_penalty: None,
             energy_penalty: None,
+            penalty_growth: 1.0,
             whiten: false,
             clamp: None,
             freeze_statistics: 0.0,

@@ -88,6 +88,7 @@ pub(super) fn run(images: usize) -> RunReport {
         memory: Memory {
             peak_rss_bytes: Some(5_234_491_392),
         },
+        tails: None,
         prediction: Some(Prediction {
             evaluate_s: Compared::new(41.2, 36.74),
             precision_bits: ComparedBits::of_errors(3.7e-4, 3.5e-4),
@@ -168,6 +169,7 @@ fn manifest() -> Manifest {
         },
         threads: BTreeMap::from([("train".into(), 2), ("encrypted".into(), 2)]),
         seeds: BTreeMap::from([("experiment".into(), 7)]),
+        weights: None,
         stages: vec![
             stage("train", true, 0.0),
             stage("circuit", false, 12.4),

@@ -17,5 +17,5 @@ pub use error::ResultsError;
 pub use grid::{Cell, Grid};
 pub use json::{read_json, write_json};
 pub use machine::Machine;
-pub use manifest::{DataDigest, Manifest, Program, StageRecord};
+pub use manifest::{DataDigest, Manifest, Program, StageRecord, WeightsRecord};
 pub use record::{EncryptionRecord, RunRecord, SummaryRecord};

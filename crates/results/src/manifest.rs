@@ -23,6 +23,9 @@ pub struct Manifest {
     pub stages: Vec<StageRecord>,
     /// Digests of the data set's files, or of the generator.
     pub data: Vec<DataDigest>,
+    /// The file that the trained network was read from; absent where the run trained it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<WeightsRecord>,
     /// Digests of the run's own tables; see [`Manifest::check_output`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<DataDigest>,
@@ -63,6 +66,17 @@ pub struct StageRecord {
     pub reused: bool,
     /// Wall-clock seconds in this run.
     pub seconds: f64,
+}
+
+/// A file with a network that was trained before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeightsRecord {
+    /// Its name, without folders.
+    pub file: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Its BLAKE3 digest, hexadecimal.
+    pub blake3: String,
 }
 
 /// The digest of a piece of input data.

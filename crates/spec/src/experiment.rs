@@ -165,9 +165,19 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+/// As [`is_false`], for a count.
+fn is_single(value: &usize) -> bool {
+    *value == 1
+}
+
 /// As [`is_false`], for a share.
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
+}
+
+/// As [`is_false`], for a factor.
+fn is_one(value: &f64) -> bool {
+    *value == 1.0
 }
 
 /// Channels, height and width of one image or feature map.
@@ -392,6 +402,9 @@ pub struct TrainSpec {
     /// The penalty on the mean square of each image's pre-activations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub energy_penalty: Option<ImagePenalty>,
+    /// How many times larger all penalties are at the end of training than at its start; they grow by the same factor in every step.
+    #[serde(skip_serializing_if = "is_one")]
+    pub penalty_growth: f64,
     /// Whether the first layer's filters start by whitening the training images' patches.
     #[serde(skip_serializing_if = "is_false")]
     pub whiten: bool,
@@ -472,6 +485,9 @@ pub struct EncryptionSpec {
     pub precision_bits: Option<f64>,
     /// The most memory that one batch on the server may take, GiB; `None`: half of what the machine has.
     pub memory_gib: Option<f64>,
+    /// How many views of an image the client encrypts, 1 or 2: the image, and its mirror image. It averages their logits.
+    #[serde(skip_serializing_if = "is_single")]
+    pub views: usize,
     /// Bits of a look-up's index (`tfhe` alone), 3 to 7; `None`: a search on held-out training images chooses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_bits: Option<u32>,
@@ -590,6 +606,7 @@ impl TrainSpec {
         Self {
             peak_penalty: None,
             energy_penalty: None,
+            penalty_growth: 1.0,
             clamp: None,
             blend: 0.0,
             start_from_original: false,

@@ -109,6 +109,7 @@ raw_table!(
         peak_limit: Real,
         energy_penalty: Real,
         energy_limit: Real,
+        penalty_growth: Real,
         whiten: bool,
         clamp: Real,
         freeze_statistics: Real,
@@ -153,6 +154,7 @@ raw_table!(
         scale_bits: OrAuto<Whole>,
         precision_bits: OrAuto<Real>,
         memory_gib: OrAuto<Real>,
+        views: Whole,
         message_bits: OrAuto<Whole>,
         pixel_bits: OrAuto<Whole>,
     }

@@ -163,6 +163,9 @@ fn write(experiment: &Experiment, text: &mut String) -> fmt::Result {
             writeln!(text, "{name}_limit = {}", real(penalty.limit))?;
         }
     }
+    if train.penalty_growth != 1.0 {
+        writeln!(text, "penalty_growth = {}", real(train.penalty_growth))?;
+    }
     if train.whiten {
         writeln!(text, "whiten = true")?;
     }
@@ -264,6 +267,9 @@ fn write(experiment: &Experiment, text: &mut String) -> fmt::Result {
         number(encryption.precision_bits),
         number(encryption.memory_gib)
     )?;
+    if encryption.views > 1 {
+        writeln!(text, "views = {}", encryption.views)?;
+    }
     if encryption.backend == BackendName::Tfhe {
         writeln!(
             text,

@@ -24,6 +24,7 @@ mod recalibrate;
 mod schedule;
 mod session;
 mod state;
+mod tails;
 #[cfg(test)]
 mod tests;
 mod whiten;
@@ -32,3 +33,4 @@ pub use error::TrainError;
 pub use infer::logits;
 pub use measure::pre_activations;
 pub use session::{TrainOutcome, train};
+pub use tails::tails;

@@ -413,7 +413,7 @@ impl<'a> Session<'a> {
         );
         let graph = self
             .softened(graph, taken)
-            .penalised(self.penalties())
+            .penalised(self.penalties(taken))
             .in_precision(match self.spec.precision {
                 MapPrecision::F32 => Precision::F32,
                 MapPrecision::Bf16 => Precision::Bf16,
@@ -483,20 +483,22 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Penalties are for polynomials; what leaves the interval is counted before the original function, too.
-    fn penalties(&self) -> Penalties {
+    /// The penalties in the step after `taken` others. They are for polynomials; what leaves the interval is counted before the original
+    /// function, too.
+    fn penalties(&self, taken: usize) -> Penalties {
+        let growth = self.spec.penalty_growth.powf(self.progress(taken));
         let image = |penalty: Option<ImagePenalty>| {
             penalty
                 .filter(|_| self.polynomial)
                 .map(|penalty| nhwc::ImagePenalty {
                     limit: penalty.limit,
-                    weight: penalty.weight,
+                    weight: growth * penalty.weight,
                 })
         };
         Penalties {
             interval: self.experiment.activation.interval,
             range: if self.polynomial {
-                self.spec.range_penalty
+                growth * self.spec.range_penalty
             } else {
                 0.0
             },
@@ -511,11 +513,16 @@ impl<'a> Session<'a> {
         number as f64 > epochs * (1.0 - self.spec.freeze_statistics)
     }
 
+    /// The middle of the step after `taken` others, as a share of all steps.
+    fn progress(&self, taken: usize) -> f64 {
+        let steps = self.spec.epochs * steps(self.images.len(), self.spec.batch);
+        (taken as f64 + 0.5) / steps as f64
+    }
+
     /// The graph with what makes its polynomials gentler in the step after `taken` others.
     fn softened<'n>(&self, mut graph: Graph<'n>, taken: usize) -> Graph<'n> {
         let activation = &self.experiment.activation;
-        let steps = self.spec.epochs * steps(self.images.len(), self.spec.batch);
-        let share = (taken as f64 + 0.5) / (self.spec.blend * steps as f64);
+        let share = self.progress(taken) / self.spec.blend;
         if self.polynomial && share < 1.0 {
             graph = graph.blended(activation.function, share);
         }

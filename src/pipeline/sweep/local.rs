@@ -118,7 +118,12 @@ impl Runner for Local<'_> {
             ),
             _ => None,
         };
-        let keys = Keys::new(experiment, &self.digest(experiment)?, start.coefficients())?;
+        let keys = Keys::new(
+            experiment,
+            &self.digest(experiment)?,
+            start.coefficients(),
+            None,
+        )?;
         let run = format!("{}-{}", experiment.name, keys.run_id(experiment)?);
         let mut stages = Vec::new();
         stages.extend(keys.train.as_ref().map(|key| (Stage::Train, key)));
@@ -158,6 +163,7 @@ impl Runner for Local<'_> {
         // The largest resident set is the process's: it starts anew for every point (Linux; elsewhere it stays the largest so far).
         let _ = fs::write("/proc/self/clear_refs", "5");
         let options = RunOptions {
+            weights: None,
             out: self.out,
             data: self.data,
             force: &[],

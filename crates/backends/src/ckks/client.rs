@@ -9,7 +9,7 @@ use super::package::{ClientPackage, parameters_digest};
 use super::server::ServerKey;
 use crate::exported::file_error;
 use crate::sealed::{FileKind, KeyId, Label, read_secret};
-use crate::{Decrypted, EncryptedError};
+use crate::{Decrypted, EncryptedError, Verdict};
 use cryptodl_data::Images;
 
 /// Slots that hold no image, at the end of every batch that leaves as many: they tell whether the batch was spoilt.
@@ -101,12 +101,12 @@ impl Client {
         &self.package
     }
 
-    /// Images in one upload at most.
-    pub fn slots(&self) -> usize {
-        self.parameters.slots()
+    /// Images in one upload at most: every view of an image takes a slot.
+    pub fn images_per_upload(&self) -> usize {
+        self.parameters.slots() / self.package.views
     }
 
-    /// Encrypts `count` images from `first` on, at most [`Self::slots`], as the bytes of one upload. Unused slots hold zeros.
+    /// Encrypts `count` images from `first` on, at most [`Self::images_per_upload`], as the bytes of one upload. Unused slots hold zeros.
     ///
     /// # Errors
     /// [`EncryptedError::Mismatch`] for images of another shape, or more than there are or fit.
@@ -123,14 +123,28 @@ impl Client {
                 wanted: format!("{:?}", self.package.input),
             });
         }
-        if count == 0 || count > self.slots() || first + count > images.len() {
+        if count == 0 || count > self.images_per_upload() || first + count > images.len() {
             return Err(EncryptedError::Mismatch {
                 what: "the number of images in the batch",
                 found: format!("{count} from {first} on, of {}", images.len()),
-                wanted: format!("between 1 and {}", self.slots()),
+                wanted: format!("between 1 and {}", self.images_per_upload()),
             });
         }
-        let features = self.package.features(images, first, count);
+        let mut features = self.package.features(images, first, count);
+        if self.package.views > 1 {
+            let mirrored = images.range(first..first + count).mirrored();
+            let mirrored = self.package.features(&mirrored, 0, count);
+            let gap = self.images_per_upload() - count;
+            let rows = features
+                .chunks_exact(count)
+                .zip(mirrored.chunks_exact(count));
+            features = rows
+                .flat_map(|(image, mirrored)| {
+                    let between = std::iter::repeat_n(&0.0, gap);
+                    image.iter().chain(between).chain(mirrored).copied()
+                })
+                .collect();
+        }
         let set = self
             .secret
             .encrypt(&features, images.shape.len(), self.package.input_scale)?;
@@ -145,17 +159,36 @@ impl Client {
         Ok(bytes)
     }
 
-    /// Decrypts a reply, the file `path`: the logits of the first `count` images, `[count, classes]`, and what speaks against them.
+    /// Decrypts a reply, the file `path`: the logits of the first `count` images, `[count, classes]`, averaged over the views, and what
+    /// speaks against them.
     ///
     /// # Errors
-    /// [`EncryptedError::File`] for what is not a whole reply, [`EncryptedError::Stranger`] for one of another key, parameter set or circuit,
-    /// [`EncryptedError::Mismatch`] for another number of logits.
+    /// As [`Self::decrypt_views`].
     pub fn decrypt(
         &self,
         path: &Path,
         reply: &[u8],
         count: usize,
     ) -> Result<Decrypted, EncryptedError> {
+        let (views, verdict) = self.decrypt_views(path, reply, count)?;
+        Ok(Decrypted {
+            logits: super::mean(&views),
+            verdict,
+        })
+    }
+
+    /// As [`Self::decrypt`], with the logits of every view of the images, `[views][count, classes]`. An image is as plausible as the least
+    /// plausible of its views.
+    ///
+    /// # Errors
+    /// [`EncryptedError::File`] for what is not a whole reply, [`EncryptedError::Stranger`] for one of another key, parameter set or circuit,
+    /// [`EncryptedError::Mismatch`] for another number of logits.
+    pub fn decrypt_views(
+        &self,
+        path: &Path,
+        reply: &[u8],
+        count: usize,
+    ) -> Result<(Vec<Vec<f32>>, Verdict), EncryptedError> {
         let parameters = parameters_digest(&self.parameters);
         let (label, mut content) = Label::read(path, reply, FileKind::Reply, parameters)?;
         label.of_key(path, self.id, &self.origin)?;
@@ -163,8 +196,8 @@ impl Client {
         let set = CiphertextSet::read(&self.parameters, &mut content)
             .map_err(|error| file_error(path, error))?;
         nothing_left(path, content)?;
-        let (classes, slots) = (self.package.classes, self.slots());
-        if set.features() != classes || count > slots {
+        let (classes, slots) = (self.package.classes, self.parameters.slots());
+        if set.features() != classes || count > self.images_per_upload() {
             return Err(EncryptedError::Mismatch {
                 what: "the number of logits in the reply",
                 found: set.features().to_string(),
@@ -174,21 +207,32 @@ impl Client {
         let values = Zeroizing::new(self.secret.decrypt(&set)?);
         let of_slot = |slot: usize| (0..classes).map(move |class| (class, slot));
         let value = |(class, slot): (usize, usize)| values[class * slots + slot];
-        let logits: Vec<f32> = (0..count)
-            .flat_map(of_slot)
-            .map(|place| value(place) as f32)
+        let first_of = |view: usize| view * self.images_per_upload();
+        let views: Vec<Vec<f32>> = (0..self.package.views)
+            .map(|view| {
+                (first_of(view)..first_of(view) + count)
+                    .flat_map(of_slot)
+                    .map(|place| value(place) as f32)
+                    .collect()
+            })
             .collect();
+        let used = first_of(self.package.views - 1) + count;
         let first_idle = slots.saturating_sub(IDLE_SLOTS).max(1);
-        let idle: Vec<f64> = if count <= first_idle {
+        let idle: Vec<f64> = if used <= first_idle {
             (first_idle..slots).flat_map(of_slot).map(value).collect()
         } else {
             Vec::new()
         };
-        let verdict = self
+        let mut verdict = self
             .package
             .promise
-            .judge(&logits, idle.chunks_exact(classes));
-        Ok(Decrypted { logits, verdict })
+            .judge(&views.concat(), idle.chunks_exact(classes));
+        for image in &mut verdict.implausible {
+            *image %= count;
+        }
+        verdict.implausible.sort_unstable();
+        verdict.implausible.dedup();
+        Ok((views, verdict))
     }
 }
 

@@ -109,7 +109,7 @@ impl ClientSide for Client {
     }
 
     fn capacity(&self) -> usize {
-        self.slots().saturating_sub(IDLE_SLOTS).max(1)
+        self.images_per_upload().saturating_sub(IDLE_SLOTS).max(1)
     }
 
     fn encrypt(&self, images: &Images, from: usize, to: usize) -> Result<Vec<u8>, EncryptedError> {
@@ -122,7 +122,7 @@ impl ClientSide for Client {
         reply: &[u8],
         count: Option<usize>,
     ) -> Result<Decrypted, EncryptedError> {
-        let most = self.slots();
+        let most = self.images_per_upload();
         let count = count.unwrap_or(ClientSide::capacity(self));
         if !(1..=most).contains(&count) {
             return Err(EncryptedError::Count { count, most });
@@ -176,7 +176,7 @@ fn evaluate(job: &BatchedJob<'_>, threads: usize) -> Result<Outcome, EncryptedEr
     server.reserve(job.plan.ciphertext_memory_bytes());
     let setup = start.elapsed();
 
-    let slots = client.slots();
+    let slots = client.images_per_upload();
     let batches = job.count.div_ceil(slots);
     let layer_count = job.circuit.layers.len();
     let progress = Progress::start(
@@ -186,7 +186,7 @@ fn evaluate(job: &BatchedJob<'_>, threads: usize) -> Result<Outcome, EncryptedEr
     );
     let mut seconds = vec![Duration::ZERO; layer_count];
     let (mut encrypt, mut evaluate, mut decrypt) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
-    let mut logits = Vec::with_capacity(job.count * job.circuit.classes);
+    let mut views: Vec<Vec<f32>> = vec![Vec::new(); job.plan.views];
     let mut upload_bytes = 0;
     for batch in 0..batches {
         let first = batch * slots;
@@ -209,10 +209,12 @@ fn evaluate(job: &BatchedJob<'_>, threads: usize) -> Result<Outcome, EncryptedEr
         evaluate += start.elapsed();
 
         let start = Instant::now();
-        let decrypted = client.decrypt(Path::new("the reply"), &reply, count)?;
-        logits.extend(decrypted.logits);
+        let (of_views, verdict) = client.decrypt_views(Path::new("the reply"), &reply, count)?;
+        for (all, view) in views.iter_mut().zip(of_views) {
+            all.extend(view);
+        }
         decrypt += start.elapsed();
-        if decrypted.verdict.is_spoilt() {
+        if verdict.is_spoilt() {
             tracing::warn!(
                 batch = batch + 1,
                 "the slots without an image say that this batch is spoilt: noise or a value past half the modulus"
@@ -226,12 +228,20 @@ fn evaluate(job: &BatchedJob<'_>, threads: usize) -> Result<Outcome, EncryptedEr
         );
     }
 
+    let classes = job.circuit.classes;
     let predictions = (batches * slots) as f64;
     let hourly = |count: f64, time: Duration| count * 3600.0 / time.as_secs_f64().max(1e-9);
     Ok(Outcome {
         evaluation: Evaluation {
-            classes: job.circuit.classes,
-            logits,
+            classes,
+            logits: mean(&views),
+        },
+        one_view: match &views[..] {
+            [first, _, ..] => Some(Evaluation {
+                classes,
+                logits: first.clone(),
+            }),
+            _ => None,
         },
         layers: layer_rows(job, &seconds, threads),
         encryption: summary(job.plan, &client, evaluation_key_bytes, upload_bytes)?,
@@ -255,6 +265,20 @@ fn evaluate(job: &BatchedJob<'_>, threads: usize) -> Result<Outcome, EncryptedEr
             latency_s: Some(evaluate.as_secs_f64() / batches.max(1) as f64),
         },
     })
+}
+
+/// The mean over the views of each logit.
+fn mean(views: &[Vec<f32>]) -> Vec<f32> {
+    let share = 1.0 / views.len().max(1) as f32;
+    let mut views = views.iter();
+    let mut sum = views.next().cloned().unwrap_or_default();
+    for view in views {
+        sum.iter_mut()
+            .zip(view)
+            .for_each(|(sum, value)| *sum += value);
+    }
+    sum.iter_mut().for_each(|value| *value *= share);
+    sum
 }
 
 fn layer_rows(job: &BatchedJob<'_>, seconds: &[Duration], threads: usize) -> Vec<LayerRow> {
@@ -308,7 +332,8 @@ fn summary(
         multiplicative_depth: Some(plan.multiplicative_depth),
         evaluation_key_bytes,
         ciphertext_bytes: (2 * limbs * parameters.ring_degree() * size_of::<u64>()) as u64,
-        input_bytes_per_image: upload_bytes as f64 / parameters.slots() as f64,
+        input_bytes_per_image: upload_bytes as f64 / client.images_per_upload() as f64,
+        views: (plan.views > 1).then_some(plan.views),
         min_precision_bits: Some(precision),
         ..EncryptionSummary::default()
     })

@@ -44,6 +44,18 @@ pub struct ClientPackage {
     pub circuit: Digest,
     /// What images are like that the network was trained on.
     pub images: ImageRange,
+    /// Views of an image that are encrypted: the image alone, or its mirror image as well. Their logits are averaged.
+    #[serde(default = "one_view", skip_serializing_if = "is_one_view")]
+    pub views: usize,
+}
+
+const fn one_view() -> usize {
+    1
+}
+
+/// Keeps what every folder once had out of the file.
+const fn is_one_view(views: &usize) -> bool {
+    *views == 1
 }
 
 /// What a server must know: the circuit and the parameters.
@@ -121,6 +133,7 @@ impl ClientPackage {
             promise,
             circuit: circuit_digest(circuit, &parameters, plan.input_scale, &plan.schedule),
             images,
+            views: plan.views,
         })
     }
 
@@ -184,6 +197,9 @@ impl ClientPackage {
         }
         if let Some(fault) = self.preprocessing.fault(channels) {
             return Err(format!("the preprocessing has {fault}"));
+        }
+        if !(1..=2).contains(&self.views) {
+            return Err(format!("{} views of an image are not possible", self.views));
         }
         check_classes(self.classes)?;
         self.promise.check(self.classes)?;

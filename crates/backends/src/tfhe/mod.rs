@@ -240,6 +240,7 @@ fn evaluate(
             classes: circuit.logits.outputs(),
             logits,
         },
+        one_view: None,
         layers: layer_rows(plan, set, &spent, threads),
         encryption: summary(plan, set, evaluation_key_bytes, upload_bytes, bootstrap_s),
         timing: Timing {

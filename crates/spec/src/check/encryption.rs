@@ -61,6 +61,15 @@ pub(super) fn check(raw: &RawEncryption, dataset: &DatasetSpec) -> Result<Encryp
             );
         }
     }
+    let views = whole(&raw.views, "encryption.views", 1, 1..=2)?;
+    if views > 1 && backend == BackendName::Tfhe {
+        return Err(
+            Problem::new("look-ups evaluate one view of an image at a time")
+                .at_some(label(&raw.views), "this asks for two")
+                .at_some(label(&raw.backend), "this backend has one")
+                .help("leave `views` out, or write backend = \"ckks\""),
+        );
+    }
     let pixel_bits = whole_or_auto(&raw.pixel_bits, "encryption.pixel_bits", 1..=8)?;
     if pixel_bits.is_some_and(|bits: u32| !bits.is_power_of_two()) {
         return Err(Problem::new("`encryption.pixel_bits` is 1, 2, 4 or 8")
@@ -87,6 +96,7 @@ pub(super) fn check(raw: &RawEncryption, dataset: &DatasetSpec) -> Result<Encryp
             PRECISION_BITS,
         )?,
         memory_gib: real_or_auto(&raw.memory_gib, "encryption.memory_gib", MEMORY_GIB)?,
+        views,
         message_bits: whole_or_auto(&raw.message_bits, "encryption.message_bits", MESSAGE_BITS)?,
         pixel_bits,
     })

@@ -103,6 +103,7 @@ pub(super) fn check(
             ("energy", &raw.energy_penalty, 0.1),
             (&raw.energy_limit, 1.5),
         )?,
+        penalty_growth: real(&raw.penalty_growth, "train.penalty_growth", 1.0, 0.01..=1e3)?,
         whiten: whiten(raw, network)?,
         clamp: match raw.clamp {
             None => None,
@@ -206,6 +207,7 @@ fn only_with_polynomials(raw: &RawTrain, activation: &ActivationSpec) -> Result<
     let keys = [
         ("peak_penalty", label(&raw.peak_penalty)),
         ("energy_penalty", label(&raw.energy_penalty)),
+        ("penalty_growth", label(&raw.penalty_growth)),
         ("clamp", label(&raw.clamp)),
         ("blend", label(&raw.blend)),
         ("start_from_original", label(&raw.start_from_original)),

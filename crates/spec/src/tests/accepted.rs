@@ -30,6 +30,7 @@ optimizer = "muon"
 precision = "bf16"
 peak_penalty = 5e-4
 energy_penalty = 0.1
+penalty_growth = 3
 whiten = true
 clamp = 10
 freeze_statistics = 0.3
@@ -41,6 +42,8 @@ crop = 2
 border = "reflect"
 flip = "alternating"
 cutout = 0
+[encryption]
+views = 2
 "#;
 
 fn round_trip(experiment: &Experiment) {
@@ -368,6 +371,8 @@ fn the_vocabulary_of_a_colour_network_comes_back() {
         (train.clamp, train.freeze_statistics, train.blend),
         (Some(10.0), 0.3, 0.25)
     );
+    assert_eq!(experiment.encryption.views, 2);
+    assert_eq!(train.penalty_growth, 3.0);
     let distill = train.distill.unwrap();
     assert_eq!((distill.weight, distill.temperature), (0.7, 2.0));
     assert!(train.start_from_original && train.needs_original());
@@ -397,6 +402,7 @@ fn what_is_new_leaves_the_keys_of_older_specs_alone() {
         "precision",
         "peak_penalty",
         "energy_penalty",
+        "penalty_growth",
         "whiten",
         "clamp",
         "freeze_statistics",

@@ -519,6 +519,12 @@ fn colour() {
                 &[],
             ),
             (
+                "two views in look-ups",
+                "[encryption]\nbackend = \"tfhe\"\nviews = 2\n",
+                &[],
+            ),
+            ("three views", "[encryption]\nviews = 3\n", &[]),
+            (
                 "Muon's key without Muon",
                 "[train]\noptimizer = \"sgd\"\nsgd_momentum = 0.8\n",
                 &[],
