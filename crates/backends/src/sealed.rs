@@ -12,7 +12,9 @@ use std::io::Read;
 use std::path::Path;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use zeroize::{Zeroize, Zeroizing};
+#[cfg(feature = "tfhe")]
+use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
 use crate::EncryptedError;
 use crate::exported::file_error;
@@ -254,6 +256,7 @@ impl Label {
 }
 
 /// Closes a file whose content has no digest of its own: with that of everything in it.
+#[cfg(feature = "tfhe")]
 pub(crate) fn close(bytes: &mut Vec<u8>) {
     let digest = digest(bytes);
     bytes.extend(digest.as_bytes());
@@ -263,6 +266,7 @@ pub(crate) fn close(bytes: &mut Vec<u8>) {
 ///
 /// # Errors
 /// [`EncryptedError::File`] for one that was damaged, cut short or made longer.
+#[cfg(feature = "tfhe")]
 pub(crate) fn closed<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a [u8], EncryptedError> {
     let (whole, found) = bytes
         .split_last_chunk::<{ blake3::OUT_LEN }>()
@@ -278,6 +282,7 @@ pub(crate) fn closed<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a [u8], Encry
 }
 
 /// The digest of what may be a secret: the state that it leaves behind is wiped.
+#[cfg(feature = "tfhe")]
 fn digest(bytes: &[u8]) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
     hasher.update(bytes);
