@@ -93,6 +93,24 @@ pub enum Error {
     /// Relinearisation needs a special prime.
     #[error("these parameters have no special prime, so there is no relinearisation")]
     NoSpecialPrime,
+    /// A rotation that a parameter set does not have.
+    #[error("a rotation by {rotation} places; 1 to {} are possible", slots - 1)]
+    Rotation {
+        /// The number of places.
+        rotation: usize,
+        /// The number of slots.
+        slots: usize,
+    },
+    /// A rotation needs a Galois key that is not there, or not for so high a level.
+    #[error(
+        "a rotation by {rotation} places at level {level} needs a Galois key that the evaluator does not have"
+    )]
+    NoGaloisKey {
+        /// The number of places.
+        rotation: usize,
+        /// The level of the ciphertext.
+        level: usize,
+    },
     /// There is no prime left to drop.
     #[error("{operation} needs a prime to drop and the value is at level 0")]
     NoLevelLeft {

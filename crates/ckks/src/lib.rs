@@ -2,9 +2,12 @@
 //!
 //! One feature (a pixel, a neuron) is one ciphertext and one image is one slot, so a convolution or
 //! a dense layer is a small matrix product on residues, modulo every prime, without transforms,
-//! encodings or rotations. There is no bootstrapping and no rotation; there is no machine learning
-//! either: a layer is a [`LinearMap`] or a [`MonicPolynomial`], and a circuit is a sequence of them
-//! on any [`Machine`].
+//! encodings or rotations. There is no bootstrapping; there is no machine learning either: a layer
+//! is a [`LinearMap`] or a [`MonicPolynomial`], and a circuit is a sequence of them on any
+//! [`Machine`].
+//!
+//! One ciphertext can hold a whole image, too: slots in [`RotationOrder`] are rotated with
+//! [`GaloisKeys`] and multiplied with [`Plaintext`]s.
 //!
 //! - [`Parameters`]: a checked set, 128 bits enforced by the table of [`max_log_qp`].
 //! - [`SecretKey`] encrypts to a [`SeededSet`] and decrypts a [`CiphertextSet`].
@@ -19,6 +22,7 @@
 //! [`SecretKey::decrypt`].
 
 mod aligned;
+mod automorphism;
 mod chacha;
 mod encoding;
 mod error;
@@ -35,6 +39,7 @@ mod noise;
 #[cfg(test)]
 mod oracle;
 mod params;
+mod plaintext;
 mod pointwise;
 mod polynomial;
 mod primes;
@@ -47,10 +52,11 @@ pub mod timing;
 mod transform;
 mod wire;
 
+pub use automorphism::RotationOrder;
 pub use error::{Error, Result};
-pub use evaluator::{Evaluator, FusedInput, FusedStep, Gathered};
+pub use evaluator::{Addend, Evaluator, FusedInput, FusedStep, Gathered};
 pub use isa::instruction_set;
-pub use keys::{EvaluationKey, SecretKey};
+pub use keys::{EvaluationKey, GaloisKeys, SecretKey};
 pub use linear::{
     Convolution, Group, LinearMap, LinearMapError, MAX_ABS_ROW_SUM, PADDING, PreparedMap,
     Restricted, SumPool,
@@ -58,6 +64,7 @@ pub use linear::{
 pub use machine::{Machine, SCALE_TOLERANCE, scales_agree};
 pub use noise::NoiseModel;
 pub use params::{Parameters, ParametersLiteral, Ring};
+pub use plaintext::{Plaintext, PlaintextEncoder};
 pub use polynomial::{
     MAX_DEGREE, MonicPolynomial, PolynomialError, evaluate_polynomial, polynomial_depth,
 };

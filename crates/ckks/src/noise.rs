@@ -104,6 +104,28 @@ impl NoiseModel {
         (digits * gain * ERROR_VARIANCE + self.rescale(2).powi(2)).sqrt()
     }
 
+    /// What a rotation at a level adds: a key switch, as [`Self::relinearize`].
+    pub fn rotate(&self, level: usize) -> f64 {
+        self.relinearize(level)
+    }
+
+    /// What rounding leaves in a slot of an encoded plaintext: `sqrt(gain / 12)`, where the gain of the standard ring is twice that of other
+    /// noise. Real slots have coefficients `m_(N-k) = -m_k`, and so have the rounding errors: all of them is in the real part.
+    pub fn plaintext(&self) -> f64 {
+        let gain = match self.parameters.ring() {
+            Ring::Standard => 2.0 * self.slot_gain(),
+            Ring::ConjugateInvariant => self.slot_gain(),
+        };
+        (gain * ROUNDING).sqrt()
+    }
+
+    /// A product with a plaintext whose slot holds the integer `weight`, of a slot of magnitude `value`: the rounding r of the plaintext
+    /// meets value and noise, `sqrt(w^2 sigma^2 + r^2 (v^2 + sigma^2))`. It does so where the weight is zero, too.
+    pub fn multiply_plaintext(&self, value: f64, sigma: f64, weight: f64) -> f64 {
+        let rounding = self.plaintext().powi(2) * (value * value + sigma * sigma);
+        ((weight * sigma).powi(2) + rounding).sqrt()
+    }
+
     /// A linear map with independent noise in its inputs: `sigma * sqrt(largest row sum of squared
     /// weights)`.
     pub fn linear(&self, sigma: f64, max_row_sum_of_squares: f64) -> f64 {

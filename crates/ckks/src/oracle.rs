@@ -14,6 +14,8 @@ use crate::noise::NoiseModel;
 use crate::params::{Parameters, ParametersLiteral, Ring};
 use crate::set::CiphertextSet;
 
+mod rotations;
+
 const RINGS: [Ring; 2] = [Ring::Standard, Ring::ConjugateInvariant];
 const FEATURES: usize = 3;
 const SCALE: f64 = (1u64 << 30) as f64;

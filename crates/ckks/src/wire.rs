@@ -102,6 +102,9 @@ pub enum WireError {
     /// A coefficient of a secret that is not ternary.
     #[error("a coefficient of the secret key is not ternary")]
     Secret,
+    /// More Galois keys than there are rotations left.
+    #[error("the Galois keys are not in ascending order of their rotations")]
+    Rotations,
     /// The input ends early.
     #[error("the input ends before the object does")]
     Truncated,
@@ -121,6 +124,7 @@ pub(crate) enum Kind {
     EvaluationKey = 2,
     SeededSet = 3,
     CiphertextSet = 4,
+    GaloisKeys = 5,
 }
 
 fn kind_name(kind: u8) -> &'static str {
@@ -129,6 +133,7 @@ fn kind_name(kind: u8) -> &'static str {
         2 => "evaluation key",
         3 => "seeded ciphertext set",
         4 => "ciphertext set",
+        5 => "set of Galois keys",
         _ => "object of an unknown kind",
     }
 }

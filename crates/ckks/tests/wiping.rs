@@ -117,6 +117,8 @@ fn secret_keys_leave_no_copies() {
     let decrypted = read.decrypt(&set).unwrap();
     assert!((decrypted[0] - 0.5).abs() < 1e-3);
     drop(ckks::EvaluationKey::generate(&read).unwrap());
+    let rotations = [(1, 0), (77, 0)].into();
+    drop(ckks::GaloisKeys::generate(&read, &rotations).unwrap());
     drop(read);
     drop(key);
     assert_eq!(

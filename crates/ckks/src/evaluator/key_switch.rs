@@ -1,21 +1,22 @@
-//! Key switching: a polynomial that is multiplied with another secret (here s^2) becomes two that
-//! belong to s.
+//! Key switching: a polynomial that is multiplied with one secret (s^2 in a relinearisation, s in a
+//! rotation) becomes two that belong to another.
 //!
 //! Its residues modulo the primes left are taken in groups of as many primes as there are special
 //! ones. The number with the residues of a group, centred, is a small polynomial: a digit. Digits
-//! are multiplied with the key's encryptions of `P g_j s^2`, and the sum is divided by the product P
+//! are multiplied with the key's encryptions of `P g_j s'`, s' the secret before, and the sum is divided by the product P
 //! of the special primes, rounded (hybrid key switching: Han and Ki, CT-RSA 2020, eprint 2019/688;
 //! with one special prime a digit has one prime).
 //!
 //! Primes are taken one after the other, and for each some ciphertexts: the part of the key that
-//! belongs to a prime is read from memory once for all of them.
+//! belongs to a prime is read from memory once for all of them. With several keys (rotations of one
+//! ciphertext) the digits and their values are computed once for all keys.
 
 use std::ops::Range;
 
 use super::Evaluator;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::inner_product::{Term, inner_products};
-use crate::keys::EvaluationKey;
+use crate::keys::SwitchingKey;
 use crate::memory::Polynomial;
 use crate::pointwise;
 use crate::residues::{FeatureMut, Residues};
@@ -32,7 +33,7 @@ pub(super) enum Division {
     SpecialAndLast,
 }
 
-/// Where a key switch reads: values modulo the primes left, by feature.
+/// Where a key switch reads: values modulo the primes left, by feature of the input; and what it does with a result.
 pub(super) trait Input: Sync {
     /// The polynomial that is switched. The last argument is room to work in.
     fn switched(&self, limb: usize, feature: usize, out: &mut [u64], room: &mut [u64]);
@@ -46,12 +47,24 @@ pub(super) trait Input: Sync {
         out: &mut [u64],
         room: &mut [u64],
     );
+
+    /// Changes a limb of a component of a result, feature `output` of the set that is made.
+    fn finish(
+        &self,
+        _limb: usize,
+        _component: usize,
+        _output: usize,
+        _result: &mut Polynomial,
+        _room: &mut [Polynomial; 2],
+    ) {
+    }
 }
 
 /// A key switch at a level.
 pub(super) struct KeySwitch<'a> {
     evaluator: &'a Evaluator,
-    key: &'a EvaluationKey,
+    /// Every feature of the input gives as many of the output, one a key.
+    keys: Vec<&'a SwitchingKey>,
     level: usize,
     division: Division,
     /// Indices of the special primes.
@@ -67,16 +80,15 @@ struct Digit {
 impl<'a> KeySwitch<'a> {
     pub fn new(
         evaluator: &'a Evaluator,
-        operation: &'static str,
+        keys: Vec<&'a SwitchingKey>,
         level: usize,
         division: Division,
     ) -> Result<Self> {
         let special = evaluator.parameters.special_indices()?;
-        let key = evaluator.key.as_deref();
         let digits = evaluator.parameters.digits(level);
         Ok(Self {
             evaluator,
-            key: key.ok_or(Error::NoEvaluationKey { operation })?,
+            keys,
             level,
             division,
             special,
@@ -84,23 +96,40 @@ impl<'a> KeySwitch<'a> {
         })
     }
 
-    /// Switches all features of the input.
+    /// Switches all features of the input: the output's are `[feature][key]`.
     pub fn run(&self, features: usize, input: &impl Input) -> Residues {
+        let keys = self.keys.len();
         let parameters = &self.evaluator.parameters;
         let limbs = match self.division {
             Division::Special => self.level + 1,
             Division::SpecialAndLast => self.level,
         };
         let (arena, degree) = (parameters.arena(), parameters.ring_degree());
-        let mut residues = Residues::unwritten(arena, degree, limbs, 2, features);
+        let mut residues = Residues::unwritten(arena, degree, limbs, 2, features * keys);
         // every thread has something to do before ciphertexts are put together
         let together = features.div_ceil(2 * rayon::current_num_threads());
         residues.for_each_batch(
-            together.clamp(1, TOGETHER),
+            together.clamp(1, TOGETHER) * keys,
             || Workspace::new(self),
             |work, mut batch| work.run(input, &mut batch),
         );
         residues
+    }
+
+    fn polynomial(&self, place: usize) -> Polynomial {
+        let parameters = &self.evaluator.parameters;
+        let degree = parameters.ring_degree();
+        parameters.arena().polynomial(degree, place)
+    }
+
+    fn polynomials(&self, place: usize, count: usize) -> Vec<Polynomial> {
+        let places = place..place + count;
+        places.map(|place| self.polynomial(place)).collect()
+    }
+
+    fn remainders(&self) -> Remainders {
+        let count = self.special.len() + 1;
+        [0, 4].map(|place| self.polynomials(place, count))
     }
 }
 
@@ -110,14 +139,17 @@ struct Kept {
     values: Vec<Polynomial>,
     /// The digits, by prime left: those of a group in mixed radix, as words.
     digits: Vec<Polynomial>,
-    /// By component: what is subtracted before the division by every special prime, in mixed radix, and by the last one; words.
-    remainders: [Vec<Polynomial>; 2],
 }
+
+/// By component of one result: what is subtracted before the division by every special prime, in mixed radix, and by the last one; words.
+type Remainders = [Vec<Polynomial>; 2];
 
 /// One thread's buffers.
 struct Workspace<'a> {
     switch: &'a KeySwitch<'a>,
     kept: Vec<Kept>,
+    /// Of every result.
+    remainders: Vec<Remainders>,
     /// The digits' values modulo one prime.
     values: Vec<Polynomial>,
     /// The digits times the key, modulo one prime.
@@ -127,52 +159,66 @@ struct Workspace<'a> {
 
 impl<'a> Workspace<'a> {
     fn new(switch: &'a KeySwitch<'a>) -> Self {
-        let parameters = &switch.evaluator.parameters;
-        let polynomial = |place: usize| {
-            parameters
-                .arena()
-                .polynomial(parameters.ring_degree(), place)
-        };
         // what an inner product reads side by side has neighbouring places
         Self {
             switch,
             kept: Vec::new(),
-            values: (0..switch.digits.len()).map(polynomial).collect(),
-            sums: [0, 1].map(polynomial),
-            room: [2, 3].map(polynomial),
+            remainders: Vec::new(),
+            values: switch.polynomials(0, switch.digits.len()),
+            sums: [0, 1].map(|place| switch.polynomial(place)),
+            room: [2, 3].map(|place| switch.polynomial(place)),
         }
     }
 
+    /// Switches the ciphertexts that a batch of results comes from.
     fn run(&mut self, input: &impl Input, batch: &mut [FeatureMut<'_>]) {
         let Range { start, end } = self.switch.special;
-        let last = self.switch.level;
-        while self.kept.len() < batch.len() {
+        let (last, keys) = (self.switch.level, self.switch.keys.len());
+        let count = batch.len() / keys;
+        while self.kept.len() < count {
             self.kept.push(Kept::new(self.switch));
         }
-        for (place, polynomials) in batch.iter().enumerate() {
-            self.take_digits(input, place, polynomials.index());
+        while self.remainders.len() < batch.len() {
+            self.remainders.push(self.switch.remainders());
+        }
+        let first = batch.first().map_or(0, |result| result.index() / keys);
+        for place in 0..count {
+            self.take_digits(input, place, first + place);
         }
         for special in start..end {
-            for place in 0..batch.len() {
-                self.accumulate(place, special);
-                self.take_special(place, special);
+            for place in 0..count {
+                self.transform_digits(place, special);
+                for key in 0..keys {
+                    self.multiply(place, key, special);
+                    self.take_special(place * keys + key, special);
+                }
             }
         }
         let kept = match self.switch.division {
             Division::Special => 0..last + 1,
             Division::SpecialAndLast => {
-                for (place, polynomials) in batch.iter().enumerate() {
-                    self.accumulate(place, last);
-                    self.take_last(input, place, polynomials.index());
+                for place in 0..count {
+                    self.transform_digits(place, last);
+                    for key in 0..keys {
+                        self.multiply(place, key, last);
+                        self.take_last(input, place * keys + key, first + place);
+                    }
                 }
                 0..last
             }
         };
         for limb in kept {
-            for (place, polynomials) in batch.iter_mut().enumerate() {
-                self.accumulate(place, limb);
-                for component in 0..2 {
-                    self.divide(input, place, limb, component, polynomials);
+            for (place, results) in batch.chunks_exact_mut(keys).enumerate() {
+                self.transform_digits(place, limb);
+                for (key, result) in results.iter_mut().enumerate() {
+                    self.multiply(place, key, limb);
+                    for component in 0..2 {
+                        let remainders = place * keys + key;
+                        self.divide(input, remainders, limb, component, first + place);
+                        let sum = &mut self.sums[component];
+                        input.finish(limb, component, result.index(), sum, &mut self.room);
+                        result.scatter(limb, component, &self.sums[component]);
+                    }
                 }
             }
         }
@@ -201,11 +247,9 @@ impl<'a> Workspace<'a> {
         }
     }
 
-    /// The sum of the digits times the key, modulo a prime.
-    fn accumulate(&mut self, place: usize, prime: usize) {
-        let Evaluator {
-            parameters, isa, ..
-        } = self.switch.evaluator;
+    /// The digits' values modulo a prime.
+    fn transform_digits(&mut self, place: usize, prime: usize) {
+        let parameters = &self.switch.evaluator.parameters;
         let kept = &self.kept[place];
         let transform = parameters.transform(prime);
         let p = transform.modulus();
@@ -223,6 +267,14 @@ impl<'a> Workspace<'a> {
             }
             transform.forward_open(&kept.digits[digit.primes.start], &more, values);
         }
+    }
+
+    /// The sum of the digits times a key, modulo a prime.
+    fn multiply(&mut self, place: usize, key: usize, prime: usize) {
+        let Evaluator {
+            parameters, isa, ..
+        } = self.switch.evaluator;
+        let kept = &self.kept[place];
         let digits = self.switch.digits.iter().zip(&self.values);
         let values = digits.map(|(digit, values)| {
             if digit.primes.contains(&prime) {
@@ -231,23 +283,23 @@ impl<'a> Workspace<'a> {
                 &values[..]
             }
         });
-        let rows = self.switch.key.rows(prime);
+        let rows = self.switch.keys[key].rows(prime);
         let terms: Vec<Term<'_>> = values
             .zip(rows)
             .map(|(values, row)| (values, [&row.b[..], &row.a[..]]))
             .collect();
         let [sum_b, sum_a] = &mut self.sums;
-        inner_products(*isa, p, &terms, [sum_b, sum_a]);
+        inner_products(*isa, parameters.modulus(prime), &terms, [sum_b, sum_a]);
     }
 
     /// What the division by the special primes subtracts: the sums modulo a special prime, in mixed radix with those before it.
-    fn take_special(&mut self, place: usize, special: usize) {
+    fn take_special(&mut self, result: usize, special: usize) {
         let Evaluator {
             parameters, isa, ..
         } = self.switch.evaluator;
         let transform = parameters.transform(special);
         let first = self.switch.special.start;
-        for (sum, remainders) in self.sums.iter().zip(&mut self.kept[place].remainders) {
+        for (sum, remainders) in self.sums.iter().zip(&mut self.remainders[result]) {
             let (done, rest) = remainders.split_at_mut(special - first);
             transform.inverse(sum, &mut rest[0]);
             for (lower, done) in done.iter().enumerate() {
@@ -259,7 +311,7 @@ impl<'a> Workspace<'a> {
 
     /// What the division by the last prime q subtracts: with `w = sum / P + rest` and `t = remainder / P` the division by P leaves `w - t`,
     /// and this is `[w - t]_q`.
-    fn take_last(&mut self, input: &impl Input, place: usize, feature: usize) {
+    fn take_last(&mut self, input: &impl Input, result: usize, feature: usize) {
         let Evaluator {
             parameters, isa, ..
         } = self.switch.evaluator;
@@ -272,9 +324,7 @@ impl<'a> Workspace<'a> {
             let [rest, room] = &mut self.room;
             input.rest(last, component, feature, rest, room);
             pointwise::scale_add(*isa, p, sum, inverse, rest);
-            if let Some((value, remainders)) =
-                self.kept[place].remainders[component].split_last_mut()
-            {
+            if let Some((value, remainders)) = self.remainders[result][component].split_last_mut() {
                 transform.inverse(sum, value);
                 for (remainder, radix) in remainders.iter().zip(&radices) {
                     let factor = p.multiply(*radix, inverse);
@@ -284,14 +334,14 @@ impl<'a> Workspace<'a> {
         }
     }
 
-    /// Divides, adding the rest, and writes a limb of a component.
+    /// Divides a limb of a component, adding the rest.
     fn divide(
         &mut self,
         input: &impl Input,
-        place: usize,
+        result: usize,
         limb: usize,
         component: usize,
-        polynomials: &mut FeatureMut<'_>,
+        feature: usize,
     ) {
         let Evaluator {
             parameters, isa, ..
@@ -300,10 +350,10 @@ impl<'a> Workspace<'a> {
         let p = transform.modulus();
         let inverse = parameters.special_inverse(limb);
         let radices = self.radices(limb);
-        let remainders = &self.kept[place].remainders[component];
+        let remainders = &self.remainders[result][component];
         let count = radices.len();
         let [rest, subtracted] = &mut self.room;
-        input.rest(limb, component, polynomials.index(), rest, subtracted);
+        input.rest(limb, component, feature, rest, subtracted);
         let sum = &mut self.sums[component];
         match self.switch.division {
             // (sum - remainder) / P + rest
@@ -328,7 +378,6 @@ impl<'a> Workspace<'a> {
                 );
             }
         }
-        polynomials.scatter(limb, component, sum);
     }
 
     /// What the places of the special primes' mixed radix stand for modulo a prime: 1, p_0, p_0 p_1, ...
@@ -347,20 +396,10 @@ impl<'a> Workspace<'a> {
 
 impl Kept {
     fn new(switch: &KeySwitch<'_>) -> Self {
-        let parameters = &switch.evaluator.parameters;
-        let polynomial = |place: usize| {
-            parameters
-                .arena()
-                .polynomial(parameters.ring_degree(), place)
-        };
-        let limbs = || (0..=switch.level).map(polynomial).collect();
+        let limbs = || switch.polynomials(0, switch.level + 1);
         Self {
             values: limbs(),
             digits: limbs(),
-            remainders: [0, 4].map(|place| {
-                let count = switch.special.len() + 1;
-                (place..place + count).map(polynomial).collect()
-            }),
         }
     }
 }

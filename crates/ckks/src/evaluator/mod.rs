@@ -5,19 +5,22 @@ mod fused;
 mod gathered;
 mod key_switch;
 mod linear;
+mod plaintext;
 mod product;
 mod relinearize;
 mod rescale;
+mod rotate;
 
 use std::sync::Arc;
 
 pub use fused::{FusedInput, FusedStep};
 pub use gathered::Gathered;
+pub use rotate::Addend;
 
 use self::key_switch::Division;
 use crate::error::{Error, Result};
 use crate::isa::Isa;
-use crate::keys::EvaluationKey;
+use crate::keys::{EvaluationKey, GaloisKeys, SwitchingKey};
 use crate::linear::LinearMap;
 use crate::machine::Machine;
 use crate::params::Parameters;
@@ -55,6 +58,7 @@ use crate::set::CiphertextSet;
 pub struct Evaluator {
     parameters: Parameters,
     key: Option<Arc<EvaluationKey>>,
+    galois: Option<Arc<GaloisKeys>>,
     isa: Isa,
 }
 
@@ -71,7 +75,20 @@ impl Evaluator {
         Ok(Self {
             parameters,
             key,
+            galois: None,
             isa: Isa::detect(),
+        })
+    }
+
+    /// The same, with keys for rotations.
+    ///
+    /// # Errors
+    /// If the keys were made with another parameter set.
+    pub fn with_galois_keys(self, keys: Arc<GaloisKeys>) -> Result<Self> {
+        self.parameters.check_same(keys.parameters(), "evaluator")?;
+        Ok(Self {
+            galois: Some(keys),
+            ..self
         })
     }
 
@@ -86,6 +103,13 @@ impl Evaluator {
     /// The parameter set.
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    fn relinearization_key(&self, operation: &'static str) -> Result<&SwitchingKey> {
+        self.parameters.special_indices()?;
+        let key = self.key.as_deref();
+        let key = key.ok_or(Error::NoEvaluationKey { operation })?;
+        Ok(key.switching())
     }
 
     fn check_parameters(&self, set: &CiphertextSet, operation: &'static str) -> Result<()> {

@@ -70,7 +70,8 @@ impl Evaluator {
         }
         let level = a.level().min(other.level());
         let scale = check_scale(operation, a.scale * other.scale)?;
-        let switch = KeySwitch::new(self, operation, level, Division::Special)?;
+        let key = self.relinearization_key(operation)?;
+        let switch = KeySwitch::new(self, vec![key], level, Division::Special)?;
         let factors = Factors {
             evaluator: self,
             a: &a.residues,

@@ -46,7 +46,8 @@ impl Evaluator {
                 check_scale(operation, v.scale / prime as f64)?
             }
         };
-        let switch = KeySwitch::new(self, operation, level, division)?;
+        let key = self.relinearization_key(operation)?;
+        let switch = KeySwitch::new(self, vec![key], level, division)?;
         Ok(CiphertextSet {
             parameters: self.parameters.clone(),
             scale,

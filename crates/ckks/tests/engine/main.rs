@@ -10,4 +10,5 @@ mod noise;
 mod operations;
 mod polynomials;
 mod refusals;
+mod rotations;
 mod wire;
