@@ -6,7 +6,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::error::CircuitError;
-use super::integer_map::apply_map;
+use super::integer_map::apply_map_exactly;
 use ckks::{LinearMap, Machine, NoiseModel, Parameters, scales_agree};
 
 /// Values stay below 2^126, so that a sum of two does not overflow before it is checked.
@@ -204,23 +204,11 @@ impl Machine for Simulator<'_> {
         let reach = largest
             .checked_mul(u128::from(row_sum))
             .filter(|reach| *reach < LIMIT);
-        let reach = reach.ok_or_else(|| overflow("linear"))?;
-        // Inputs and sums that fit 64 bits take the machine's own integers.
-        let values = if reach.max(largest) < 1 << 62 {
-            let narrow: Vec<i64> = v.values.iter().map(|value| *value as i64).collect();
-            let outputs = apply_map(map, &narrow, |sum: i64, value, weight| {
-                sum + value * i64::from(weight)
-            });
-            outputs.into_iter().map(i128::from).collect()
-        } else {
-            apply_map(map, &v.values, |sum: i128, value, weight| {
-                sum + value * i128::from(weight)
-            })
-        };
+        reach.ok_or_else(|| overflow("linear"))?;
         Ok(Integers {
             level: v.level,
             scale: v.scale * weight_scale,
-            values,
+            values: apply_map_exactly(map, &v.values),
         })
     }
 

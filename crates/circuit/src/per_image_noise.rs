@@ -260,19 +260,14 @@ impl Machine for PerImageNoise<'_> {
     ) -> Result<NoisyImage, CircuitError> {
         let spread = |part: &[f64]| -> Vec<f64> {
             let squares: Vec<f64> = part.iter().map(|noise| noise * noise).collect();
-            let sums = apply_map(map, &squares, |sum: f64, value, weight| {
-                let weight = f64::from(weight);
-                sum + value * weight * weight
-            });
+            let sums = apply_map(map, &squares, |weight| f64::from(weight).powi(2));
             sums.into_iter().map(f64::sqrt).collect()
         };
         Ok(NoisyImage {
             level: v.level,
             scale: v.scale * weight_scale,
             components: v.components,
-            values: apply_map(map, &v.values, |sum: f64, value, weight| {
-                sum + value * f64::from(weight)
-            }),
+            values: apply_map(map, &v.values, f64::from),
             noise: v.noise.map(spread),
         })
     }

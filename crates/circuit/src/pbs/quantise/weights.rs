@@ -73,9 +73,7 @@ pub(super) fn moved(
     }
     let mut rounded = means;
     for map in maps {
-        rounded = apply_map(map, &rounded, |sum, value, weight| {
-            sum + value * f64::from(weight)
-        });
+        rounded = apply_map(map, &rounded, f64::from);
     }
     let plane = exact.len() / steps.len().max(1);
     exact
