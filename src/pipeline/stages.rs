@@ -66,7 +66,7 @@ impl Stage {
         match self {
             Self::Train | Self::Original => 1,
             Self::Plaintext => 2,
-            Self::Circuit => 6,
+            Self::Circuit => 7,
             Self::Encrypted => 5,
         }
     }

@@ -4,6 +4,7 @@
 //! pooling only change alpha and beta; a weighted layer absorbs them into its weights and biases; an activation asks the linear layer
 //! before it for `u = scale true + shift` and leaves its factor and constant behind as the next alpha and beta.
 
+use super::balance::stretches;
 use super::error::CircuitError;
 use super::float_layer::{FloatLayer, Window};
 use super::monic::{Monic, effective_degree, monic};
@@ -78,7 +79,7 @@ pub(super) fn fold_layers(
         pools: 0,
     };
     for (index, layer) in network.layers.iter().enumerate() {
-        folder.step(index, layer, ranges)?;
+        folder.step(index, layer, &network.layers[index + 1..], ranges)?;
     }
     // The last layer is dense, so that nothing is left in alpha and beta: the logits are carried as they are.
     folder.flush(output_bound(network, ranges)?);
@@ -105,6 +106,7 @@ impl Folder {
         &mut self,
         index: usize,
         layer: &TrainedLayer,
+        after: &[TrainedLayer],
         ranges: &[PreActivation],
     ) -> Result<(), CircuitError> {
         match layer {
@@ -172,10 +174,10 @@ impl Folder {
                     .chunks_exact(degree + 1)
                     .map(|row| row.iter().map(|value| f64::from(*value)).collect())
                     .collect();
-                self.activation(index, &rows, ranges)
+                self.activation(index, &rows, after, ranges)
             }
             TrainedLayer::Function(polyapprox::Function::Square) => {
-                self.activation(index, &[vec![0.0, 0.0, 1.0]], ranges)
+                self.activation(index, &[vec![0.0, 0.0, 1.0]], after, ranges)
             }
             TrainedLayer::Function(function) => Err(CircuitError::NotPolynomial {
                 layer: index,
@@ -263,6 +265,7 @@ impl Folder {
         &mut self,
         layer: usize,
         rows: &[Vec<f64>],
+        after: &[TrainedLayer],
         ranges: &[PreActivation],
     ) -> Result<(), CircuitError> {
         let channels = self.shape.channels;
@@ -294,6 +297,7 @@ impl Folder {
                 monic(&per_channel[channel], degree, low, high)
             })
             .collect();
+        self.balance(&mut folded, degree, after);
         normalise(&mut folded, degree, measured);
         let gain: Vec<f64> = folded.iter().map(|monic| monic.scale).collect();
         let shift: Vec<f64> = folded.iter().map(|monic| monic.shift).collect();
@@ -343,6 +347,27 @@ impl Folder {
         self.alpha = folded.iter().map(|monic| monic.factor).collect();
         self.beta = folded.iter().map(|monic| monic.constant).collect();
         Ok(())
+    }
+
+    /// Stretches the channels of a completed square so that the layers around it lose little when they become integers. Other polynomials
+    /// have lower coefficients, which the channels share at best, and stay as they are.
+    fn balance(&self, folded: &mut [Monic], degree: usize, after: &[TrainedLayer]) {
+        let plain = |monic: &Monic| monic.lower.iter().all(|value| *value == 0.0);
+        let Some(before) = self.open.first().filter(|_| folded.iter().all(plain)) else {
+            return;
+        };
+        let scales: Vec<f64> = folded
+            .iter()
+            .zip(&self.alpha)
+            .map(|(monic, alpha)| monic.scale * alpha)
+            .collect();
+        for (monic, factor) in folded.iter_mut().zip(
+            stretches(before, &scales, after, degree)
+                .into_iter()
+                .flatten(),
+        ) {
+            monic.stretch(factor);
+        }
     }
 
     /// Ends the open chain. `bound`: what is known about the size of its outputs from the training data.

@@ -32,6 +32,7 @@
 //! ```
 
 mod alternative;
+mod balance;
 mod calibrate;
 mod choose;
 mod compile;
