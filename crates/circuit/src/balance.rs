@@ -83,6 +83,7 @@ fn largest(weights: &[f64]) -> f64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::float_layer::Window;

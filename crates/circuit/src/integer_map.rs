@@ -114,6 +114,7 @@ impl WithSimd for Products<'_> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use ckks::{Group, PADDING};
