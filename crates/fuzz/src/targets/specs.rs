@@ -8,7 +8,7 @@ use super::Target;
 
 const SPECS: [&str; 4] = [
     include_str!("../../../../configs/quickstart.toml"),
-    include_str!("../../../../configs/cifar10_squares.toml"),
+    include_str!("../../../../configs/cifar10_fast.toml"),
     include_str!("../../../../configs/mnist_relu_tfhe.toml"),
     include_str!("../../../../configs/mnist_best.toml"),
 ];
