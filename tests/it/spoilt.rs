@@ -1,14 +1,9 @@
 //! A batch says when it is spoilt: values past what the circuit was planned for, in some slots, move the logits in all of them.
 
-// A test that cannot go on has failed.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::fs;
 use std::path::Path;
 
-use common::Place;
+use crate::common::Place;
 use cryptodl::backends::ckks::{Client, ClientPackage, IDLE_SLOTS, Server, ServerPackage};
 use cryptodl::circuit::{self, CostTable};
 use cryptodl::data::Preprocessing;

@@ -1,14 +1,9 @@
 //! Keys know each other, and none is ever lost or halved.
 
-// A test that cannot go on has failed.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::fs;
 use std::sync::OnceLock;
 
-use common::{Place, TINY};
+use crate::common::{Place, TINY};
 
 /// An exported run, the keys `a` and `b`, an upload and a reply under `a`, and another exported run.
 fn place() -> &'static Place {

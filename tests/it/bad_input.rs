@@ -1,13 +1,8 @@
 //! Bad input: a clear message, the right exit code, nothing half-written.
 
-// A test that cannot go on has failed.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::fs;
 
-use common::{Place, TINY};
+use crate::common::{Place, TINY};
 
 const MNIST: &str = "name = \"m\"\n[dataset]\nname = \"mnist\"\n";
 

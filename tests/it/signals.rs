@@ -1,18 +1,12 @@
 //! SIGINT and SIGTERM: answered by a line, and by the exit code that says whether something was saved.
 
-// A test that cannot go on has failed.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-#![cfg(unix)]
-
-mod common;
-
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Place, TINY};
+use crate::common::{Place, TINY};
 
 /// How long a program that does not obey is waited for before it is killed: the test has failed then.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -195,7 +189,8 @@ fn wait_for_checkpoint(place: &Place, child: &mut Child) {
         let folders = fs::read_dir(&partial).into_iter().flatten().flatten();
         let files =
             folders.flat_map(|folder| fs::read_dir(folder.path()).into_iter().flatten().flatten());
-        let files = files.filter(|file| common::file_name(&file.path()).contains("checkpoint"));
+        let files =
+            files.filter(|file| crate::common::file_name(&file.path()).contains("checkpoint"));
         files
             .filter_map(|file| file.metadata().ok()?.modified().ok())
             .max()

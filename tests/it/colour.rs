@@ -1,13 +1,8 @@
 //! The vocabulary of deep networks on photographs, from the spec to ciphertexts, and a trained network that is given as a file.
 
-// A test that cannot go on has failed.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::fs;
 
-use common::{Place, json};
+use crate::common::{Place, json};
 
 /// Everything at once, on a network so small that a whole run takes seconds.
 const COLOUR: &str = r#"

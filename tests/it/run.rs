@@ -1,14 +1,9 @@
 //! `cryptodl run`, as a person uses it: whole runs on a tiny network, reuse, damage, kills.
 
-// A test that cannot go on has failed.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::fs;
 use std::time::{Duration, Instant};
 
-use common::{Place, TINY, json};
+use crate::common::{Place, TINY, json};
 
 #[test]
 fn a_run_leaves_the_whole_contract_and_the_next_one_reuses_it() {
@@ -38,7 +33,9 @@ fn a_run_leaves_the_whole_contract_and_the_next_one_reuses_it() {
     for end in [".svg", ".png"] {
         let charts = fs::read_dir(&folder)
             .unwrap()
-            .filter(|entry| common::file_name(&entry.as_ref().unwrap().path()).ends_with(end))
+            .filter(|entry| {
+                crate::common::file_name(&entry.as_ref().unwrap().path()).ends_with(end)
+            })
             .count();
         assert!(charts >= 5, "{charts} {end} charts");
     }
@@ -255,11 +252,11 @@ fn wait_for_checkpoint(place: &Place, child: &mut std::process::Child) {
             .flatten()
             .flatten()
             .any(|entry| {
-                common::file_name(&entry.path()).starts_with("train-")
+                crate::common::file_name(&entry.path()).starts_with("train-")
                     && fs::read_dir(entry.path()).is_ok_and(|mut files| {
                         files.any(|file| {
                             file.is_ok_and(|file| {
-                                common::file_name(&file.path()).contains("checkpoint")
+                                crate::common::file_name(&file.path()).contains("checkpoint")
                             })
                         })
                     })

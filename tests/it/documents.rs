@@ -1,8 +1,5 @@
 //! What the documents say of the sources.
 
-// A test that cannot go on has failed.
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,8 +1,5 @@
 //! What the black-box tests share: a way to run the program in an empty folder.
 
-// Every test binary uses its own part of this.
-#![allow(dead_code)]
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

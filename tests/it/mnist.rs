@@ -1,11 +1,6 @@
 //! Real MNIST: a few hundred training steps, then an encrypted evaluation. Needs the official files in `CRYPTODL_DATA_DIR`.
 
-// A test that cannot go on has failed.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
-use common::{Place, json};
+use crate::common::{Place, json};
 
 const SPEC: &str = r#"
 name = "mnist_steps"

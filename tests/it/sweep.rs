@@ -1,9 +1,6 @@
 //! `cryptodl sweep` as a user meets it: points run once, a broken sweep goes on, a study of approximations needs nothing.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod common;
-
-use common::Place;
+use crate::common::Place;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +14,7 @@ fn study(more: &str) -> String {
 
 fn place(more: &str) -> Place {
     let place = Place::new();
-    place.write("tiny.toml", common::TINY);
+    place.write("tiny.toml", crate::common::TINY);
     place.write("s.toml", study(more));
     place
 }

@@ -1,13 +1,8 @@
 //! Client and server as separate processes, each in a folder of its own.
 
-// A test that cannot go on has failed.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::fs;
 
-use common::{Place, TINY, json};
+use crate::common::{Place, TINY, json};
 
 #[test]
 fn five_commands_and_no_secret_on_the_server() {

@@ -1,14 +1,8 @@
 //! Client and server as separate processes, with bootstrapped look-ups.
 
-// A test that cannot go on has failed.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-#![cfg(feature = "tfhe")]
-
-mod common;
-
 use std::fs;
 
-use common::{Place, json};
+use crate::common::{Place, json};
 
 /// Few neurons and few bits: a bootstrap takes milliseconds.
 const LOOKUPS: &str = r#"

@@ -1,11 +1,5 @@
 //! Where output goes: standard streams that are closed or full, modes of files, devices and links.
 
-// A test that cannot go on has failed.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-#![cfg(unix)]
-
-mod common;
-
 use std::fs::{self, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use common::{Place, TINY};
+use crate::common::{Place, TINY};
 
 /// An exported run with keys, an upload and a reply.
 /// One test at a time: some of them damage the files.

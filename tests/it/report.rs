@@ -1,9 +1,6 @@
 //! `cryptodl report` and `cryptodl compare` as a user meets them: on the smoke study and RQ1, whole, with gaps, and with damaged files.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod common;
-
-use common::Place;
+use crate::common::Place;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -180,9 +177,9 @@ fn the_figures_are_those_of_the_runs() {
     let data = fs::read_to_string(place.path("reports/data/rq3_accuracy_digits.csv")).unwrap();
     let run = run_folders(&place)
         .into_iter()
-        .find(|run| common::file_name(run).starts_with("smoke_encrypted_images200"))
+        .find(|run| crate::common::file_name(run).starts_with("smoke_encrypted_images200"))
         .unwrap();
-    let summary = common::json(&run.join("summary.json"));
+    let summary = crate::common::json(&run.join("summary.json"));
     let encrypted = summary["accuracy"]["encrypted"]["value"].as_f64().unwrap();
     assert!(
         data.contains(&format!(",ckks,encrypted,{encrypted},")),
@@ -275,7 +272,7 @@ fn a_damaged_table_of_points_is_an_error_that_names_it() {
         let place = copied();
         let table = files(&place.path("results/sweeps"))
             .into_iter()
-            .find(|file| common::file_name(file) == "points.csv")
+            .find(|file| crate::common::file_name(file) == "points.csv")
             .unwrap();
         fs::write(&table, damage).unwrap();
         place
@@ -298,7 +295,7 @@ fn a_damaged_table_of_points_is_an_error_that_names_it() {
 #[test]
 fn points_that_failed_or_are_missing_are_shown() {
     let place = Place::new();
-    place.write("tiny.toml", common::TINY);
+    place.write("tiny.toml", crate::common::TINY);
     place.write(
         "s.toml",
         "name = \"s\"\ntitle = \"A study\"\nbase = \"tiny.toml\"\n[set]\nencryption.backend = \"clear\"\ntrain.epochs = 1\n\
@@ -352,9 +349,9 @@ fn compare_shows_what_differs() {
     let find = |name: &str| -> String {
         let run = runs
             .iter()
-            .find(|run| common::file_name(run).starts_with(name))
+            .find(|run| crate::common::file_name(run).starts_with(name))
             .unwrap();
-        format!("results/runs/{}", common::file_name(run))
+        format!("results/runs/{}", crate::common::file_name(run))
     };
     let (relu, tanh) = (
         find("smoke_degree_relu_degree2_seed1"),
@@ -432,7 +429,7 @@ fn compare_shows_what_differs() {
 fn published_copies_are_the_same_runs() {
     let place = copied();
     let runs = run_folders(&place);
-    let run = format!("results/runs/{}", common::file_name(&runs[0]));
+    let run = format!("results/runs/{}", crate::common::file_name(&runs[0]));
     let told = place.run(&["report"]).ok().out;
     place
         .run(&["publish", &run, "--to", "results/published/day-machine"])
@@ -447,7 +444,7 @@ fn published_copies_are_the_same_runs() {
 #[test]
 fn a_dry_run_predicts_training_and_says_from_what() {
     let place = Place::new();
-    place.write("tiny.toml", common::TINY);
+    place.write("tiny.toml", crate::common::TINY);
     let study = |degrees: &str| {
         format!(
             "name = \"s\"\ntitle = \"A study\"\nbase = \"tiny.toml\"\n[set]\nencryption.backend = \"clear\"\ntrain.epochs = 1\n\
@@ -478,7 +475,7 @@ fn a_published_sweep_gives_the_same_answers_without_the_runs_it_came_from() {
         .find(|path| path.join("sweep.json").is_file())
         .unwrap();
     let told = place.run(&["report"]).ok().out;
-    let sweep = format!("results/sweeps/{}", common::file_name(&sweep));
+    let sweep = format!("results/sweeps/{}", crate::common::file_name(&sweep));
     place
         .run(&["publish", &sweep, "--to", "results/published/day-machine"])
         .ok();
