@@ -49,7 +49,7 @@ fn plan(experiment: &Experiment) -> Result<String, PipelineError> {
         BackendName::Ckks => {}
         BackendName::Clear => return Ok("backend clear".into()),
         BackendName::Tfhe => {
-            let plan = circuit::pbs::plan_lookup_shape(experiment)?;
+            let plan = circuit::pbs::plan_shape(experiment)?;
             return Ok(format!(
                 "backend tfhe, {} bootstraps an image, tables of 2^{} entries",
                 plan.bootstraps, plan.message_bits

@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use super::exit::Failure;
 use super::out;
 use super::plan::print_table;
-use crate::circuit::pbs::{LookupPlan, ParameterSet, plan_lookup_shape};
+use crate::circuit::pbs::{ParameterSet, PbsPlan, plan_shape};
 use crate::pipeline::PipelineError;
 use crate::spec::{EncryptionSpec, Experiment};
 
 /// Prints what an encrypted evaluation of the spec would take.
 pub(super) fn plan(experiment: &Experiment) -> Result<(), Failure> {
-    let plan = plan_lookup_shape(experiment).map_err(PipelineError::from)?;
+    let plan = plan_shape(experiment).map_err(PipelineError::from)?;
     let set = plan
         .set()
         .map_err(crate::circuit::CircuitError::from)
@@ -33,7 +33,7 @@ fn bootstrap_seconds(_: &'static ParameterSet) -> Result<f64, Failure> {
 
 fn print(
     out: &mut dyn Write,
-    plan: &LookupPlan,
+    plan: &PbsPlan,
     set: &ParameterSet,
     bootstrap: f64,
     encryption: &EncryptionSpec,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::PipelineError;
 use super::run::{read_json, write_json};
 use crate::backends::{CIRCUIT_FILE, LOOKUP_FILE, PLAN_FILE, Work};
-use crate::circuit::pbs::{LookupCircuit, LookupPlan, compile_lookup, simulate_lookup};
+use crate::circuit::pbs::{PbsCircuit, PbsPlan};
 use crate::circuit::{self, Circuit, CircuitError, CostTable, Plan};
 use crate::data::{Dataset, Images};
 use crate::model::{PreActivation, TrainedNetwork};
@@ -23,8 +23,8 @@ pub(super) enum Compiled {
         plan: Box<Plan>,
     },
     Lookups {
-        circuit: Box<LookupCircuit>,
-        plan: LookupPlan,
+        circuit: Box<PbsCircuit>,
+        plan: PbsPlan,
     },
 }
 
@@ -52,13 +52,13 @@ impl Compiled {
                 })
             }
             BackendName::Tfhe => {
-                let (circuit, set, choice) = compile_lookup(
+                let (circuit, set, choice) = circuit::pbs::compile(
                     network,
                     &dataset.train,
                     experiment.train.validation,
                     encryption,
                 )?;
-                let plan = LookupPlan::new(&circuit, set, choice);
+                let plan = PbsPlan::new(&circuit, set, choice);
                 tracing::info!(
                     set = set.name,
                     pixel_bits = circuit.pixel_bits,
@@ -89,7 +89,7 @@ impl Compiled {
                 circuit::simulate(circuit, plan, images, Some(seed))?,
             )),
             Self::Lookups { circuit, .. } => {
-                let evaluation = simulate_lookup(circuit, images)?;
+                let evaluation = circuit::pbs::simulate(circuit, images)?;
                 Ok((evaluation.clone(), evaluation))
             }
         }
@@ -120,7 +120,7 @@ impl Compiled {
                 plan: read_json(&file(PLAN_FILE))?,
             }),
             BackendName::Tfhe => {
-                let circuit: Box<LookupCircuit> = read_json(&file(LOOKUP_FILE))?;
+                let circuit: Box<PbsCircuit> = read_json(&file(LOOKUP_FILE))?;
                 circuit.check().map_err(CircuitError::from)?;
                 Ok(Self::Lookups {
                     circuit,

@@ -6,7 +6,9 @@ use crate::circuit::{
     output_range,
 };
 use crate::data::Images;
-use crate::model::{Activations, PreActivation, TrainedLayer, TrainedNetwork, initial};
+use crate::model::{
+    Activations, Conv, Dense, PreActivation, TrainedLayer, TrainedNetwork, initial,
+};
 use crate::spec::Experiment;
 use crate::training::{logits, pre_activations};
 
@@ -34,7 +36,7 @@ pub fn random_circuit(
     let interval = experiment.activation.interval;
     let reach = interval.low().abs().max(interval.high().abs());
     for layer in 0..network.layers.len() {
-        if matches!(network.layers[layer], TrainedLayer::Polynomial { .. }) {
+        if matches!(network.layers[layer], TrainedLayer::Polynomial(_)) {
             // the activations behind are not scaled yet and could leave the numbers there are
             let measured = pre_activations(&silent_after(&network, layer), images, interval)?;
             let measured = measured.iter().find(|range| range.layer == layer);
@@ -55,8 +57,8 @@ pub fn random_circuit(
 fn silent_after(network: &TrainedNetwork, layer: usize) -> TrainedNetwork {
     let mut network = network.clone();
     for layer in &mut network.layers[layer..] {
-        if let TrainedLayer::Polynomial { coefficients, .. } = layer {
-            coefficients.fill(0.0);
+        if let TrainedLayer::Polynomial(polynomial) = layer {
+            polynomial.coefficients.fill(0.0);
         }
     }
     network
@@ -65,8 +67,8 @@ fn silent_after(network: &TrainedNetwork, layer: usize) -> TrainedNetwork {
 /// Multiplies what the last layer with weights before `end` gives.
 fn scale_before(network: &mut TrainedNetwork, end: usize, factor: f64) {
     for layer in network.layers[..end].iter_mut().rev() {
-        if let TrainedLayer::Conv { weight, bias, .. } | TrainedLayer::Dense { weight, bias, .. } =
-            layer
+        if let TrainedLayer::Conv(Conv { weight, bias, .. })
+        | TrainedLayer::Dense(Dense { weight, bias, .. }) = layer
         {
             for value in weight.iter_mut().chain(bias) {
                 *value = (f64::from(*value) * factor) as f32;

@@ -119,7 +119,7 @@ pub fn run(
     // What cannot be encrypted is refused before hours of training.
     match experiment.encryption.backend {
         BackendName::Ckks => drop(circuit::plan_shape(experiment)?),
-        BackendName::Tfhe => drop(circuit::pbs::plan_lookup_shape(experiment)?),
+        BackendName::Tfhe => drop(circuit::pbs::plan_shape(experiment)?),
         BackendName::Clear => {}
     }
     let backend = backends::backend(experiment.encryption.backend)?;

@@ -85,12 +85,7 @@ fn plan_rows(made: &StageResults) -> Vec<PlanRow> {
 fn activations(experiment: &Experiment, made: &StageResults) -> Vec<ActivationPlot> {
     let mut plots = Vec::new();
     for (index, layer) in made.network.layers.iter().enumerate() {
-        let TrainedLayer::Polynomial {
-            degree,
-            coefficients,
-            ..
-        } = layer
-        else {
+        let TrainedLayer::Polynomial(polynomial) = layer else {
             continue;
         };
         let Some(measured) = made.test_ranges.iter().find(|range| range.layer == index) else {
@@ -100,10 +95,7 @@ fn activations(experiment: &Experiment, made: &StageResults) -> Vec<ActivationPl
             name: format!("activation {}", plots.len() + 1),
             function: experiment.activation.function,
             interval: experiment.activation.interval,
-            polynomials: coefficients
-                .chunks_exact(degree + 1)
-                .map(|row| row.iter().map(|&value| f64::from(value)).collect())
-                .collect(),
+            polynomials: polynomial.polynomials().collect(),
             measured: measured.clone(),
         });
     }

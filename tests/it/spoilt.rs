@@ -8,7 +8,7 @@ use cryptodl::backends::ckks::{Client, ClientPackage, IDLE_SLOTS, Server, Server
 use cryptodl::circuit::{self, CostTable};
 use cryptodl::data::Preprocessing;
 use cryptodl::data::{self, DataDirs, ImageRange, Images};
-use cryptodl::model::{TrainedLayer, TrainedNetwork};
+use cryptodl::model::{Dense, PolynomialActivation, TrainedLayer, TrainedNetwork};
 use cryptodl::spec::{DatasetName, DatasetSpec, Experiment, Shape};
 use cryptodl::training;
 use polyapprox::Interval;
@@ -99,25 +99,25 @@ fn random_network(random: &mut ChaCha8Rng) -> TrainedNetwork {
     let squares = 1 + (unit(1.0) > 0.4) as usize;
     for _ in 0..squares {
         let outputs = 3 + (4.0 * unit(1.0).abs()) as usize;
-        layers.push(TrainedLayer::Dense {
+        layers.push(TrainedLayer::Dense(Dense {
             inputs,
             outputs,
             weight: (0..inputs * outputs).map(|_| unit(0.5)).collect(),
             bias: (0..outputs).map(|_| unit(0.3)).collect(),
-        });
-        layers.push(TrainedLayer::Polynomial {
+        }));
+        layers.push(TrainedLayer::Polynomial(PolynomialActivation {
             degree: 2,
             rows: 1,
             coefficients: vec![unit(0.2), unit(0.5), 0.3 + unit(0.2)],
-        });
+        }));
         inputs = outputs;
     }
-    layers.push(TrainedLayer::Dense {
+    layers.push(TrainedLayer::Dense(Dense {
         inputs,
         outputs: 3,
         weight: (0..3 * inputs).map(|_| unit(1.0)).collect(),
         bias: Vec::new(),
-    });
+    }));
     TrainedNetwork {
         input: Shape {
             channels: 1,
@@ -144,7 +144,7 @@ fn grey(count: usize, random: &mut ChaCha8Rng, shape: Shape) -> Images {
 
 /// The black and white image that drives a unit of the first layer as far as it goes.
 fn worst_case(network: &TrainedNetwork, unit: usize) -> Vec<u8> {
-    let TrainedLayer::Dense { inputs, weight, .. } = &network.layers[0] else {
+    let TrainedLayer::Dense(Dense { inputs, weight, .. }) = &network.layers[0] else {
         panic!("a dense layer is first")
     };
     let row = &weight[unit * inputs..][..*inputs];

@@ -17,7 +17,7 @@ pub use sealed::{Digest, KeyId};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use cryptodl_circuit::pbs::{LookupCircuit, LookupPlan};
+use cryptodl_circuit::pbs::{PbsCircuit, PbsPlan};
 use cryptodl_circuit::{Circuit, CircuitError, Plan};
 use cryptodl_data::{ImageRange, Images};
 use cryptodl_records::{EncryptionSummary, Evaluation, LayerRow, Timing};
@@ -37,9 +37,9 @@ pub enum Work<'a> {
     /// Integer sums and look-ups: `tfhe`.
     Lookups {
         /// The quantised network.
-        circuit: &'a LookupCircuit,
+        circuit: &'a PbsCircuit,
         /// Parameters and failure probabilities.
-        plan: &'a LookupPlan,
+        plan: &'a PbsPlan,
     },
 }
 

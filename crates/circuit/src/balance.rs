@@ -57,13 +57,11 @@ fn largest_read(layers: &[TrainedLayer], channels: usize) -> Option<Vec<f64>> {
         .iter()
         .skip_while(|layer| matches!(layer, TrainedLayer::AvgPool { .. }));
     let (weight, inputs, taps) = match layers.next()? {
-        TrainedLayer::Conv {
-            in_channels,
-            kernel,
-            weight,
-            ..
-        } => (weight, in_channels * kernel * kernel, kernel * kernel),
-        TrainedLayer::Dense { inputs, weight, .. } => (weight, *inputs, inputs / channels),
+        TrainedLayer::Conv(conv) => {
+            let taps = conv.kernel * conv.kernel;
+            (&conv.weight, conv.in_channels * taps, taps)
+        }
+        TrainedLayer::Dense(dense) => (&dense.weight, dense.inputs, dense.inputs / channels),
         _ => return None,
     };
     let mut read = vec![0.0_f64; channels];
@@ -86,13 +84,14 @@ fn largest(weights: &[f64]) -> f64 {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::float_layer::Window;
+    use cryptodl_model::Conv;
     use cryptodl_spec::Shape;
 
-    fn conv(weight: Vec<f32>) -> TrainedLayer {
-        TrainedLayer::Conv {
-            in_channels: 3,
-            out_channels: weight.len() / 3,
+    /// A 1 x 1 convolution.
+    fn conv(in_channels: usize, weight: Vec<f32>) -> Conv {
+        Conv {
+            in_channels,
+            out_channels: weight.len() / in_channels,
             kernel: 1,
             stride: 1,
             padding: 0,
@@ -108,13 +107,12 @@ mod tests {
             height: 2,
             width: 2,
         };
-        let window = Window {
-            size: 1,
-            stride: 1,
-            padding: 0,
-        };
-        let before = FloatLayer::conv("conv1".into(), shape, window, &[1.0, -8.0, 0.0], &[]);
-        let after = [TrainedLayer::AvgPool { size: 2, stride: 2 }, conv(read)];
+        let written = conv(1, vec![1.0, -8.0, 0.0]);
+        let before = FloatLayer::conv("conv1".into(), shape, &written);
+        let after = [
+            TrainedLayer::AvgPool { size: 2, stride: 2 },
+            TrainedLayer::Conv(conv(3, read)),
+        ];
         stretches(&before, &[1.0, 1.0, 1.0], &after, 2).unwrap()
     }
 
@@ -136,7 +134,10 @@ mod tests {
 
     #[test]
     fn another_activation_in_between_leaves_the_channels_alone() {
-        let square = TrainedLayer::Function(polyapprox::Function::Square);
-        assert_eq!(largest_read(&[square, conv(vec![1.0; 3])], 3), None);
+        let square = TrainedLayer::Function {
+            function: polyapprox::Function::Square,
+        };
+        let next = TrainedLayer::Conv(conv(3, vec![1.0; 3]));
+        assert_eq!(largest_read(&[square, next], 3), None);
     }
 }

@@ -2,7 +2,9 @@
 
 use super::types::LinearKind;
 use ckks::PADDING;
-use cryptodl_spec::Shape;
+use cryptodl_model::{Conv, Dense};
+use cryptodl_spec::{Shape, Window};
+use std::ops::Range;
 
 /// Some output channels that read the same inputs with weights of their own.
 #[derive(Clone, Debug)]
@@ -32,70 +34,49 @@ pub(super) struct FloatLayer {
     pub groups: Vec<FloatGroup>,
     /// One per output feature: with zero padding, what an input's constant adds depends on the position.
     pub bias: Vec<f64>,
+    /// The interval of every input, where a polynomial gives them.
+    pub input_intervals: Option<Vec<(f64, f64)>>,
+    /// What the training data says about the size of the outputs; infinite where it says nothing.
+    pub bound: f64,
 }
 
-/// Rows and columns of a window, its step and the zeros around the map.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Window {
-    pub size: usize,
-    pub stride: usize,
-    pub padding: usize,
-}
-
-impl Window {
-    /// Output height and width over an `input` map; the network's check has seen to it that the window fits.
-    fn outputs(&self, input: Shape) -> (usize, usize) {
-        let along = |side: usize| (side + 2 * self.padding - self.size) / self.stride + 1;
-        (along(input.height), along(input.width))
-    }
-
-    /// `[positions, channels * size * size]`: the inputs of every output position, for the channels `channels` of `input`.
-    fn gather(
-        &self,
-        input: Shape,
-        outputs: (usize, usize),
-        channels: std::ops::Range<usize>,
-    ) -> Vec<u32> {
-        let mut gather =
-            Vec::with_capacity(outputs.0 * outputs.1 * channels.len() * self.size * self.size);
-        for top in 0..outputs.0 {
-            for left in 0..outputs.1 {
-                for channel in channels.clone() {
-                    for row in 0..self.size {
-                        for column in 0..self.size {
-                            let y = (top * self.stride + row).wrapping_sub(self.padding);
-                            let x = (left * self.stride + column).wrapping_sub(self.padding);
-                            let inside = y < input.height && x < input.width;
-                            let index = (channel * input.height + y)
-                                .wrapping_mul(input.width)
-                                .wrapping_add(x);
-                            gather.push(if inside { index as u32 } else { PADDING });
-                        }
+/// `[positions, channels * size * size]`: the inputs of every output position, for the channels `channels` of `input`.
+fn gather(window: Window, input: Shape, output: Shape, channels: Range<usize>) -> Vec<u32> {
+    let taps = channels.len() * window.size * window.size;
+    let mut gather = Vec::with_capacity(output.plane() * taps);
+    for top in 0..output.height {
+        for left in 0..output.width {
+            for channel in channels.clone() {
+                for row in 0..window.size {
+                    for column in 0..window.size {
+                        let y = (top * window.stride + row).wrapping_sub(window.padding);
+                        let x = (left * window.stride + column).wrapping_sub(window.padding);
+                        let inside = y < input.height && x < input.width;
+                        let index = (channel * input.height + y)
+                            .wrapping_mul(input.width)
+                            .wrapping_add(x);
+                        gather.push(if inside { index as u32 } else { PADDING });
                     }
                 }
             }
         }
-        gather
     }
+    gather
 }
 
 impl FloatLayer {
-    /// A convolution over `input`; `weight` is `[out, in, size, size]`, `bias` is `[out]` or empty.
-    pub fn conv(name: String, input: Shape, window: Window, weight: &[f32], bias: &[f32]) -> Self {
-        let (height, width) = window.outputs(input);
-        let taps = input.channels * window.size * window.size;
-        let rows = weight.len() / taps;
+    /// A convolution over `input`, whose shape the network's check has found to fit.
+    pub fn conv(name: String, input: Shape, conv: &Conv) -> Self {
+        let window = conv.window();
         let shape = Shape {
-            channels: rows,
-            height,
-            width,
+            channels: conv.out_channels,
+            ..outputs(window, input)
         };
-        let gather = window.gather(input, (height, width), 0..input.channels);
         let groups = vec![FloatGroup {
-            rows,
-            taps,
-            weights: doubles(weight),
-            gather,
+            rows: conv.out_channels,
+            taps: input.channels * window.size * window.size,
+            weights: doubles(&conv.weight),
+            gather: gather(window, input, shape, 0..input.channels),
         }];
         Self {
             name,
@@ -103,49 +84,46 @@ impl FloatLayer {
             inputs: input.len(),
             shape,
             groups,
-            bias: spread(bias, shape),
+            bias: spread(&conv.bias, shape),
+            input_intervals: None,
+            bound: f64::INFINITY,
         }
     }
 
-    /// A dense layer; `weight` is `[out, inputs]`, `bias` is `[out]` or empty.
-    pub fn dense(name: String, inputs: usize, weight: &[f32], bias: &[f32]) -> Self {
-        let rows = weight.len() / inputs;
+    /// A dense layer.
+    pub fn dense(name: String, dense: &Dense) -> Self {
         let shape = Shape {
-            channels: rows,
+            channels: dense.outputs,
             height: 1,
             width: 1,
         };
-        let gather = (0..inputs as u32).collect();
         let groups = vec![FloatGroup {
-            rows,
-            taps: inputs,
-            weights: doubles(weight),
-            gather,
+            rows: dense.outputs,
+            taps: dense.inputs,
+            weights: doubles(&dense.weight),
+            gather: (0..dense.inputs as u32).collect(),
         }];
         Self {
             name,
             kind: LinearKind::Dense,
-            inputs,
+            inputs: dense.inputs,
             shape,
             groups,
-            bias: spread(bias, shape),
+            bias: spread(&dense.bias, shape),
+            input_intervals: None,
+            bound: f64::INFINITY,
         }
     }
 
-    /// The plain sum over windows, channel by channel. A window of one value is the identity.
-    pub fn sum(name: String, input: Shape, window: Window) -> Self {
-        let (height, width) = window.outputs(input);
+    /// The plain sum over windows, channel by channel.
+    pub fn pool(name: String, input: Shape, window: Window) -> Self {
+        let shape = outputs(window, input);
         let taps = window.size * window.size;
-        let shape = Shape {
-            channels: input.channels,
-            height,
-            width,
-        };
         let groups = (0..input.channels).map(|channel| FloatGroup {
             rows: 1,
             taps,
             weights: vec![1.0; taps],
-            gather: window.gather(input, (height, width), channel..channel + 1),
+            gather: gather(window, input, shape, channel..channel + 1),
         });
         let kind = if window.size == 1 {
             LinearKind::Scale
@@ -159,7 +137,14 @@ impl FloatLayer {
             shape,
             groups: groups.collect(),
             bias: Vec::new(),
+            input_intervals: None,
+            bound: f64::INFINITY,
         }
+    }
+
+    /// One factor a channel, all of them one: where two activations follow each other.
+    pub fn identity(name: String, shape: Shape) -> Self {
+        Self::pool(name, shape, Window::unpadded(1, 1))
     }
 
     /// Whether every weight is one, as in a pooling that nothing was folded into.
@@ -242,6 +227,15 @@ impl FloatLayer {
             *value += shifts[index / positions];
         }
     }
+}
+
+/// One value per window and channel; nothing where no window fits, which the network's check has ruled out.
+fn outputs(window: Window, input: Shape) -> Shape {
+    window.over(input).unwrap_or(Shape {
+        height: 0,
+        width: 0,
+        ..input
+    })
 }
 
 fn doubles(values: &[f32]) -> Vec<f64> {

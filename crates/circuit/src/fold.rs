@@ -6,40 +6,34 @@
 
 use super::balance::stretches;
 use super::error::CircuitError;
-use super::float_layer::{FloatLayer, Window};
+use super::float_layer::FloatLayer;
 use super::monic::{Monic, effective_degree, monic};
 use super::quantize::Quantizer;
 use super::ranges::{RANGE_MARGIN, channel_ranges, image, output_bound, widest};
 use super::types::{Circuit, CircuitLayer, MAX_DEGREE, PolynomialLayer};
 use ckks::MonicPolynomial;
 use cryptodl_model::{PreActivation, TrainedLayer, TrainedNetwork};
-use cryptodl_spec::Shape;
+use cryptodl_spec::{Shape, Window};
 
 /// Folds `network`. `ranges` are the measured inputs of every activation layer (training data; the test images stay unseen) and, where given,
 /// the logits ([`output_range`](super::output_range)), which the weights alone bound several bits too high. The largest weight of
 /// every layer fills `weight_bits` signed bits, 4 to 12.
 ///
 /// # Errors
-/// [`CircuitError`] where the network does not pass [`cryptodl_model::shapes`], where a layer is no polynomial (max-pooling, an original
-/// activation other than the square), where a range is missing, or where a layer has no weight but zero.
+/// [`CircuitError`] where the network does not pass [`cryptodl_model::shapes`], where a layer is no polynomial (an original activation other
+/// than the square), where a range is missing, or where a layer has no weight but zero.
 pub fn fold(
     network: &TrainedNetwork,
     ranges: &[PreActivation],
     weight_bits: u32,
 ) -> Result<Circuit, CircuitError> {
     let mut quantizer = Quantizer::new(weight_bits, network)?;
-    let mut layers = Vec::new();
-    for layer in fold_layers(network, ranges)? {
-        layers.push(match layer {
-            Folded::Linear { layer, known } => {
-                CircuitLayer::Linear(quantizer.quantize(layer, known)?)
-            }
-            Folded::Polynomial { layer, outputs } => {
-                quantizer.after_activation(outputs);
-                CircuitLayer::Polynomial(layer)
-            }
-        });
-    }
+    let layers = fold_layers(network, ranges)?.into_iter();
+    let layers = layers.map(|layer| match layer {
+        CircuitLayer::Linear(layer) => quantizer.quantize(layer).map(CircuitLayer::Linear),
+        CircuitLayer::Polynomial(layer) => Ok(CircuitLayer::Polynomial(layer)),
+    });
+    let layers = layers.collect::<Result<_, CircuitError>>()?;
     let circuit = Circuit {
         input: network.input,
         mean: network.mean.clone(),
@@ -52,28 +46,18 @@ pub fn fold(
     Ok(circuit)
 }
 
-/// A layer of the folded network, its weights still in floating point.
-pub(super) enum Folded {
-    /// A linear layer, and what the training data says about the size of its outputs.
-    Linear { layer: FloatLayer, known: f64 },
-    /// A polynomial, and the interval of every feature that leaves it.
-    Polynomial {
-        layer: PolynomialLayer,
-        outputs: Vec<(f64, f64)>,
-    },
-}
-
 /// The fold without its last step, the rounding of the weights.
 pub(super) fn fold_layers(
     network: &TrainedNetwork,
     ranges: &[PreActivation],
-) -> Result<Vec<Folded>, CircuitError> {
+) -> Result<Vec<CircuitLayer<FloatLayer>>, CircuitError> {
     cryptodl_model::shapes(network)?;
     let mut folder = Folder {
         shape: network.input,
         alpha: vec![1.0; network.input.channels],
         beta: vec![0.0; network.input.channels],
         open: Vec::new(),
+        intervals: None,
         layers: Vec::new(),
         weighted: 0,
         pools: 0,
@@ -95,7 +79,9 @@ struct Folder {
     beta: Vec<f64>,
     /// Linear layers whose weights may still change: one of any kind, then plain sums only.
     open: Vec<FloatLayer>,
-    layers: Vec<Folded>,
+    /// The intervals of the features that leave the last polynomial, until a linear layer reads them.
+    intervals: Option<Vec<(f64, f64)>>,
+    layers: Vec<CircuitLayer<FloatLayer>>,
     /// Weighted layers and poolings so far, for names.
     weighted: usize,
     pools: usize,
@@ -110,84 +96,45 @@ impl Folder {
         ranges: &[PreActivation],
     ) -> Result<(), CircuitError> {
         match layer {
-            TrainedLayer::Conv {
-                kernel,
-                stride,
-                padding,
-                weight,
-                bias,
-                ..
-            } => {
-                let window = Window {
-                    size: *kernel,
-                    stride: *stride,
-                    padding: *padding,
-                };
+            TrainedLayer::Conv(conv) => {
                 let name = self.next_name("conv");
-                self.weighted_layer(FloatLayer::conv(name, self.shape, window, weight, bias));
-                Ok(())
+                self.weighted_layer(FloatLayer::conv(name, self.shape, conv));
             }
-            TrainedLayer::Dense {
-                inputs,
-                weight,
-                bias,
-                ..
-            } => {
+            TrainedLayer::Dense(dense) => {
                 let name = self.next_name("dense");
-                self.weighted_layer(FloatLayer::dense(name, *inputs, weight, bias));
-                Ok(())
+                self.weighted_layer(FloatLayer::dense(name, dense));
             }
-            TrainedLayer::BatchNorm {
-                gamma,
-                beta,
-                mean,
-                variance,
-                epsilon,
-            } => {
-                self.batch_norm(gamma, beta, mean, variance, *epsilon);
-                Ok(())
+            TrainedLayer::BatchNorm(norm) => {
+                let carried = self.alpha.iter_mut().zip(&mut self.beta);
+                for ((alpha, beta), (factor, offset)) in carried.zip(norm.affine()) {
+                    *alpha *= factor;
+                    *beta = factor * *beta + offset;
+                }
             }
             TrainedLayer::AvgPool { size, stride } => {
                 self.pools += 1;
                 let name = format!("pool{}", self.pools);
-                let pool = FloatLayer::sum(
-                    name,
-                    self.shape,
-                    Window {
-                        size: *size,
-                        stride: *stride,
-                        padding: 0,
-                    },
-                );
+                let pool = FloatLayer::pool(name, self.shape, Window::unpadded(*size, *stride));
                 self.shape = pool.shape;
                 self.open.push(pool);
                 let count = (size * size) as f64;
                 self.alpha.iter_mut().for_each(|alpha| *alpha /= count);
-                Ok(())
             }
-            TrainedLayer::Polynomial {
-                degree,
-                coefficients,
-                ..
-            } => {
-                let rows: Vec<Vec<f64>> = coefficients
-                    .chunks_exact(degree + 1)
-                    .map(|row| row.iter().map(|value| f64::from(*value)).collect())
-                    .collect();
-                self.activation(index, &rows, after, ranges)
+            TrainedLayer::Polynomial(polynomial) => {
+                let rows: Vec<Vec<f64>> = polynomial.polynomials().collect();
+                self.activation(index, &rows, after, ranges)?;
             }
-            TrainedLayer::Function(polyapprox::Function::Square) => {
-                self.activation(index, &[vec![0.0, 0.0, 1.0]], after, ranges)
+            TrainedLayer::Function {
+                function: polyapprox::Function::Square,
+            } => self.activation(index, &[vec![0.0, 0.0, 1.0]], after, ranges)?,
+            TrainedLayer::Function { function } => {
+                return Err(CircuitError::NotPolynomial {
+                    layer: index,
+                    kind: function.as_str(),
+                });
             }
-            TrainedLayer::Function(function) => Err(CircuitError::NotPolynomial {
-                layer: index,
-                kind: function.as_str(),
-            }),
-            TrainedLayer::MaxPool { .. } => Err(CircuitError::NotPolynomial {
-                layer: index,
-                kind: "max-pool",
-            }),
         }
+        Ok(())
     }
 
     fn next_name(&mut self, kind: &str) -> String {
@@ -209,34 +156,11 @@ impl Folder {
         self.open.push(layer);
     }
 
-    /// `gamma (x - mean) / sqrt(variance + epsilon) + beta` on top of `alpha carried + beta`.
-    fn batch_norm(
-        &mut self,
-        gamma: &[f32],
-        beta: &[f32],
-        mean: &[f32],
-        variance: &[f32],
-        epsilon: f64,
-    ) {
-        for channel in 0..self.shape.channels {
-            let factor =
-                f64::from(gamma[channel]) / (f64::from(variance[channel]) + epsilon).sqrt();
-            let shift = f64::from(beta[channel]) - factor * f64::from(mean[channel]);
-            self.alpha[channel] *= factor;
-            self.beta[channel] = factor * self.beta[channel] + shift;
-        }
-    }
-
     /// Makes the circuit carry `gain true + shift` per channel, by changing the first layer of the open chain.
     fn carry(&mut self, gain: &[f64], shift: &[f64]) {
         if self.open.is_empty() {
             let name = self.next_name("scale");
-            let window = Window {
-                size: 1,
-                stride: 1,
-                padding: 0,
-            };
-            self.open.push(FloatLayer::sum(name, self.shape, window));
+            self.open.push(FloatLayer::identity(name, self.shape));
         }
         let summed: usize = self.open[1..]
             .iter()
@@ -334,16 +258,15 @@ impl Folder {
             .iter()
             .zip(&carried)
             .map(|(monic, ends)| image(monic, *ends));
-        let outputs = images
-            .flat_map(|ends| std::iter::repeat_n(ends, positions))
-            .collect();
+        let intervals = images.flat_map(|ends| std::iter::repeat_n(ends, positions));
+        self.intervals = Some(intervals.collect());
         let layer = PolynomialLayer {
             name,
             polynomial,
             bound,
             typical: by_feature(&typical, positions),
         };
-        self.layers.push(Folded::Polynomial { layer, outputs });
+        self.layers.push(CircuitLayer::Polynomial(layer));
         self.alpha = folded.iter().map(|monic| monic.factor).collect();
         self.beta = folded.iter().map(|monic| monic.constant).collect();
         Ok(())
@@ -372,13 +295,13 @@ impl Folder {
 
     /// Ends the open chain. `bound`: what is known about the size of its outputs from the training data.
     fn flush(&mut self, bound: f64) {
-        let last = self.open.len().wrapping_sub(1);
-        let open = std::mem::take(&mut self.open).into_iter().enumerate();
-        self.layers
-            .extend(open.map(|(index, layer)| Folded::Linear {
-                layer,
-                known: if index == last { bound } else { f64::INFINITY },
-            }));
+        if let Some(last) = self.open.last_mut() {
+            last.bound = bound;
+        }
+        for mut layer in self.open.drain(..) {
+            layer.input_intervals = self.intervals.take();
+            self.layers.push(CircuitLayer::Linear(layer));
+        }
     }
 }
 

@@ -38,20 +38,20 @@ impl Quantizer {
         })
     }
 
-    /// Rounds the weights, one scale for the layer. `known` bounds |output| by what the training data showed.
+    /// Rounds the weights, one scale for the layer.
     ///
     /// The biases stay as they are: what an input's constant adds was computed with the unrounded weights, so rounding does not move it.
-    pub fn quantize(&mut self, layer: FloatLayer, known: f64) -> Result<LinearLayer, CircuitError> {
+    pub fn quantize(&mut self, layer: FloatLayer) -> Result<LinearLayer, CircuitError> {
+        let plain = layer.is_plain_sum();
+        if let Some(intervals) = layer.input_intervals {
+            self.intervals = intervals;
+        }
         let weights = layer.groups.iter().flat_map(|group| &group.weights);
         let extreme = weights.fold(0.0, |extreme: f64, weight| extreme.max(weight.abs()));
         if extreme == 0.0 {
             return Err(CircuitError::ZeroWeights { layer: layer.name });
         }
-        let weight_scale = if layer.is_plain_sum() {
-            1.0
-        } else {
-            self.largest / extreme
-        };
+        let weight_scale = if plain { 1.0 } else { self.largest / extreme };
         let outputs = layer.shape.len();
         let mut groups = Vec::with_capacity(layer.groups.len());
         let mut start = 0;
@@ -76,7 +76,11 @@ impl Quantizer {
             .iter()
             .fold(0.0, |reach: f64, (low, high)| reach.max(-low).max(*high));
         // Zero only where every output is a constant zero; any positive bound is true then.
-        let bound = if reach > 0.0 { reach.min(known) } else { 1.0 };
+        let bound = if reach > 0.0 {
+            reach.min(layer.bound)
+        } else {
+            1.0
+        };
         Ok(LinearLayer {
             name: layer.name,
             kind: layer.kind,
@@ -85,11 +89,6 @@ impl Quantizer {
             bias: layer.bias,
             bound,
         })
-    }
-
-    /// The intervals after an activation, one per feature.
-    pub fn after_activation(&mut self, intervals: Vec<(f64, f64)>) {
-        self.intervals = intervals;
     }
 }
 

@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use super::fold::{Folded, fold_layers};
+use super::fold::fold_layers;
+use super::types::CircuitLayer;
 use ckks::PADDING;
 use cryptodl_data::{Images, Preprocessing};
-use cryptodl_model::{PreActivation, TrainedLayer, TrainedNetwork, shapes};
+use cryptodl_model::{
+    BatchNorm, Conv, Dense, PolynomialActivation, PreActivation, TrainedLayer, TrainedNetwork,
+    shapes,
+};
 use cryptodl_reference as reference;
 use cryptodl_spec::Shape;
 use rand::{Rng, SeedableRng};
@@ -59,20 +63,10 @@ impl Builder {
 
     pub fn push(mut self, layer: TrainedLayer) -> Self {
         self.network.layers.push(layer);
-        if let TrainedLayer::Conv {
-            out_channels,
-            kernel,
-            stride,
-            padding,
-            ..
-        } = self.network.layers.last().unwrap()
-        {
-            let along = |side: usize| (side + 2 * padding - kernel) / stride + 1;
-            let (height, width) = (along(self.shape.height), along(self.shape.width));
+        if let TrainedLayer::Conv(conv) = self.network.layers.last().unwrap() {
             self.shape = Shape {
-                channels: *out_channels,
-                height,
-                width,
+                channels: conv.out_channels,
+                ..conv.window().over(self.shape).unwrap()
             };
         }
         self
@@ -85,7 +79,7 @@ impl Builder {
             .list(out * fan_in, (3.0 / fan_in as f64).sqrt(), 0.0);
         let bias = self.numbers.list(out, 0.3, 0.0);
         let in_channels = self.shape.channels;
-        self.push(TrainedLayer::Conv {
+        self.push(TrainedLayer::Conv(Conv {
             in_channels,
             out_channels: out,
             kernel,
@@ -93,7 +87,7 @@ impl Builder {
             padding,
             weight,
             bias,
-        })
+        }))
     }
 
     pub fn dense(mut self, outputs: usize) -> Self {
@@ -107,23 +101,23 @@ impl Builder {
             height: 1,
             width: 1,
         };
-        self.push(TrainedLayer::Dense {
+        self.push(TrainedLayer::Dense(Dense {
             inputs,
             outputs,
             weight,
             bias,
-        })
+        }))
     }
 
     pub fn norm(mut self) -> Self {
         let channels = self.shape.channels;
-        let layer = TrainedLayer::BatchNorm {
+        let layer = TrainedLayer::BatchNorm(BatchNorm {
             gamma: self.numbers.list(channels, 0.3, 1.0),
             beta: self.numbers.list(channels, 0.3, 0.0),
             mean: self.numbers.list(channels, 0.3, 0.0),
             variance: self.numbers.list(channels, 0.3, 1.0),
             epsilon: 1e-5,
-        };
+        });
         self.push(layer)
     }
 
@@ -149,11 +143,11 @@ impl Builder {
                 coefficients.push(signed as f32);
             }
         }
-        self.push(TrainedLayer::Polynomial {
+        self.push(TrainedLayer::Polynomial(PolynomialActivation {
             degree,
             rows,
             coefficients,
-        })
+        }))
     }
 
     pub fn build(mut self) -> TrainedNetwork {
@@ -189,7 +183,7 @@ pub fn ranges(network: &TrainedNetwork, images: &Images) -> Vec<PreActivation> {
     let outputs = shapes(network).unwrap();
     let mut ranges = Vec::new();
     for (layer, output) in outputs.into_iter().enumerate() {
-        if let TrainedLayer::Polynomial { .. } | TrainedLayer::Function(_) = network.layers[layer] {
+        if network.layers[layer].is_activation() {
             ranges.push(range(network, images, layer, shape));
         }
         shape = output;
@@ -237,7 +231,13 @@ pub fn folded_forward(
     let mut shares = Vec::new();
     for layer in fold_layers(network, ranges).unwrap() {
         match layer {
-            Folded::Linear { layer, .. } => {
+            CircuitLayer::Linear(layer) => {
+                let intervals = layer.input_intervals.iter().flatten();
+                assert!(
+                    x.iter()
+                        .zip(intervals)
+                        .all(|(value, (low, high))| (low..=high).contains(&value))
+                );
                 let mut y = Vec::new();
                 for group in &layer.groups {
                     for weights in group.weights.chunks_exact(group.taps) {
@@ -259,7 +259,7 @@ pub fn folded_forward(
                 }
                 x = y;
             }
-            Folded::Polynomial { layer, outputs } => {
+            CircuitLayer::Polynomial(layer) => {
                 let largest = x
                     .iter()
                     .fold(0.0, |largest: f64, value| largest.max(value.abs()));
@@ -269,11 +269,6 @@ pub fn folded_forward(
                     .enumerate()
                     .map(|(at, value)| layer.polynomial.value(at, *value))
                     .collect();
-                assert!(
-                    x.iter()
-                        .zip(outputs)
-                        .all(|(value, (low, high))| (low..=high).contains(value))
-                );
             }
         }
     }

@@ -48,7 +48,7 @@ pub fn plan_shape_with(experiment: &Experiment, costs: &CostTable) -> Result<Pla
         .zip(&experiment.network.shapes)
         .enumerate();
     let mut ranges: Vec<PreActivation> = activations
-        .filter(|(_, (layer, _))| matches!(layer, TrainedLayer::Polynomial { .. }))
+        .filter(|(_, (layer, _))| matches!(layer, TrainedLayer::Polynomial(_)))
         .map(|(layer, (_, shape))| assumed_range(layer, shape.channels, reach))
         .collect();
     ranges.push(assumed_range(

@@ -38,11 +38,11 @@ pub struct Circuit {
     pub layers: Vec<CircuitLayer>,
 }
 
-/// One step of a circuit.
+/// One step of a circuit. While a network is folded, its linear layers `L` have weights in floating point.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum CircuitLayer {
+pub enum CircuitLayer<L = LinearLayer> {
     /// Integer weights and real biases. Grows the scale, spends no level.
-    Linear(LinearLayer),
+    Linear(L),
     /// A monic polynomial on every feature. Spends `ceil(log2(degree))` levels and brings the scale back.
     Polynomial(PolynomialLayer),
 }

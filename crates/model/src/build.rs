@@ -1,6 +1,6 @@
 //! The untrained network of an experiment: the spec's layers with random weights and the starting polynomial.
 
-use super::network::{TrainedLayer, TrainedNetwork};
+use super::network::{BatchNorm, Conv, Dense, PolynomialActivation, TrainedLayer, TrainedNetwork};
 use super::random::{Purpose, generator, unit};
 use cryptodl_data::Preprocessing;
 use cryptodl_spec::{Experiment, LayerSpec, Shape, Trainable};
@@ -53,7 +53,7 @@ pub fn initial(
                 padding,
             } => {
                 let fan_in = shape.channels * kernel * kernel;
-                TrainedLayer::Conv {
+                TrainedLayer::Conv(Conv {
                     in_channels: shape.channels,
                     out_channels: channels,
                     kernel,
@@ -65,9 +65,9 @@ pub fn initial(
                         (gain / fan_in as f64).sqrt(),
                     ),
                     bias: biased(channels),
-                }
+                })
             }
-            LayerSpec::Dense { units } => TrainedLayer::Dense {
+            LayerSpec::Dense { units } => TrainedLayer::Dense(Dense {
                 inputs: shape.len(),
                 outputs: units,
                 weight: normal(
@@ -76,14 +76,14 @@ pub fn initial(
                     (gain / shape.len() as f64).sqrt(),
                 ),
                 bias: biased(units),
-            },
-            LayerSpec::BatchNorm => TrainedLayer::BatchNorm {
+            }),
+            LayerSpec::BatchNorm => TrainedLayer::BatchNorm(BatchNorm {
                 gamma: vec![1.0; shape.channels],
                 beta: vec![0.0; shape.channels],
                 mean: vec![0.0; shape.channels],
                 variance: vec![1.0; shape.channels],
                 epsilon: EPSILON,
-            },
+            }),
             LayerSpec::Activation => activation(experiment, activations, shape),
             LayerSpec::AvgPool { size, stride } => TrainedLayer::AvgPool { size, stride },
             // Maps are square, as the images of every data set are.
@@ -123,7 +123,9 @@ fn leads_to_norm(following: &[LayerSpec]) -> bool {
 
 fn activation(experiment: &Experiment, activations: Activations<'_>, shape: Shape) -> TrainedLayer {
     match activations {
-        Activations::Original => TrainedLayer::Function(experiment.activation.function),
+        Activations::Original => TrainedLayer::Function {
+            function: experiment.activation.function,
+        },
         Activations::Polynomial(polynomial) => {
             let rows = match experiment.activation.trainable {
                 Trainable::Channel => shape.channels,
@@ -134,11 +136,11 @@ fn activation(experiment: &Experiment, activations: Activations<'_>, shape: Shap
                 .iter()
                 .map(|value| *value as f32)
                 .collect();
-            TrainedLayer::Polynomial {
+            TrainedLayer::Polynomial(PolynomialActivation {
                 degree: row.len().saturating_sub(1),
                 rows,
                 coefficients: row.repeat(rows),
-            }
+            })
         }
     }
 }

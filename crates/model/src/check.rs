@@ -1,8 +1,8 @@
 //! The one check of a network's numbers: whatever passes here can be evaluated without a panic.
 
 use super::error::ModelError;
-use super::network::{TrainedLayer, TrainedNetwork};
-use cryptodl_spec::Shape;
+use super::network::{BatchNorm, Conv, Dense, PolynomialActivation, TrainedLayer, TrainedNetwork};
+use cryptodl_spec::{Shape, Window};
 
 /// Most values that one feature map or weight may hold; a hostile file cannot ask for more.
 const MOST_VALUES: usize = 1 << 30;
@@ -50,7 +50,7 @@ pub fn shapes(network: &TrainedNetwork) -> Result<Vec<Shape>, ModelError> {
         .layer(layer)?;
         outputs.push(shape);
     }
-    if !matches!(network.layers.last(), Some(TrainedLayer::Dense { .. }))
+    if !matches!(network.layers.last(), Some(TrainedLayer::Dense(_)))
         || shape.len() != network.classes
         || network.classes == 0
     {
@@ -63,37 +63,12 @@ pub fn shapes(network: &TrainedNetwork) -> Result<Vec<Shape>, ModelError> {
     Ok(outputs)
 }
 
-impl TrainedLayer {
-    /// The name of the layer's kind, as in specs and files.
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Conv { .. } => "conv",
-            Self::Dense { .. } => "dense",
-            Self::BatchNorm { .. } => "batch-norm",
-            Self::Polynomial { .. } => "polynomial",
-            Self::Function(_) => "function",
-            Self::AvgPool { .. } => "avg-pool",
-            Self::MaxPool { .. } => "max-pool",
-        }
-    }
-}
-
 /// The product, if it is small enough to be a number of values.
 fn size(factors: &[usize]) -> Option<usize> {
     factors
         .iter()
         .try_fold(1_usize, |product, factor| product.checked_mul(*factor))
         .filter(|values| *values <= MOST_VALUES)
-}
-
-/// How many windows fit, or `None` where not one does or the arithmetic overflows.
-pub fn windows(length: usize, window: usize, stride: usize, padding: usize) -> Option<usize> {
-    let padded = length.checked_add(padding.checked_mul(2)?)?;
-    if window == 0 || stride == 0 {
-        None
-    } else {
-        Some(padded.checked_sub(window)? / stride + 1)
-    }
 }
 
 /// The first thing in which the architecture of `found` is not that of `wanted`, in words; numbers are not compared.
@@ -130,34 +105,28 @@ pub fn difference(wanted: &TrainedNetwork, found: &TrainedNetwork) -> Option<Str
 fn described(layer: &TrainedLayer) -> String {
     let biased = |bias: &[f32]| if bias.is_empty() { "no bias" } else { "a bias" };
     match layer {
-        TrainedLayer::Conv {
-            in_channels,
-            out_channels,
-            kernel,
-            stride,
-            padding,
-            bias,
-            ..
-        } => format!(
-            "conv {kernel}x{kernel} from {in_channels} to {out_channels} channels with stride {stride}, padding {padding} and {}",
-            biased(bias)
+        TrainedLayer::Conv(conv) => format!(
+            "conv {0}x{0} from {1} to {2} channels with stride {3}, padding {4} and {5}",
+            conv.kernel,
+            conv.in_channels,
+            conv.out_channels,
+            conv.stride,
+            conv.padding,
+            biased(&conv.bias)
         ),
-        TrainedLayer::Dense {
-            inputs,
-            outputs,
-            bias,
-            ..
-        } => format!("dense from {inputs} to {outputs} with {}", biased(bias)),
-        TrainedLayer::BatchNorm { gamma, .. } => format!("batch-norm of {}", gamma.len()),
-        TrainedLayer::Polynomial { degree, rows, .. } => {
+        TrainedLayer::Dense(dense) => format!(
+            "dense from {} to {} with {}",
+            dense.inputs,
+            dense.outputs,
+            biased(&dense.bias)
+        ),
+        TrainedLayer::BatchNorm(norm) => format!("batch-norm of {}", norm.gamma.len()),
+        TrainedLayer::Polynomial(PolynomialActivation { degree, rows, .. }) => {
             format!("polynomial of degree {degree} in {rows} rows")
         }
-        TrainedLayer::Function(function) => format!("the function {}", function.as_str()),
+        TrainedLayer::Function { function } => format!("the function {}", function.as_str()),
         TrainedLayer::AvgPool { size, stride } => {
             format!("avg-pool of {size} with stride {stride}")
-        }
-        TrainedLayer::MaxPool { size, stride } => {
-            format!("max-pool of {size} with stride {stride}")
         }
     }
 }
@@ -170,127 +139,107 @@ struct Checker {
 
 impl Checker {
     fn layer(&self, layer: &TrainedLayer) -> Result<Shape, ModelError> {
-        let Shape {
-            channels,
-            height,
-            width,
-        } = self.input;
         match layer {
-            TrainedLayer::Conv {
-                in_channels,
-                out_channels,
-                kernel,
-                stride,
-                padding,
-                weight,
-                bias,
-            } => {
-                if *in_channels != channels {
-                    return self.refuse(format!("it has {in_channels} input channels"));
-                }
-                let Some(expected) = size(&[*out_channels, *in_channels, *kernel, *kernel])
-                    .filter(|values| *values > 0)
-                else {
-                    return self.refuse("its kernel is empty or beyond all bounds".to_owned());
-                };
-                if padding >= kernel {
-                    return self.refuse(format!("padding {padding} with a kernel of {kernel}"));
-                }
-                self.numbers("weight", weight, expected)?;
-                self.bias(bias, *out_channels)?;
-                let (Some(height), Some(width)) = (
-                    windows(height, *kernel, *stride, *padding),
-                    windows(width, *kernel, *stride, *padding),
-                ) else {
-                    return self.refuse(format!(
-                        "no window of {kernel} with stride {stride} and padding {padding} fits"
-                    ));
-                };
-                self.map(Shape {
-                    channels: *out_channels,
-                    height,
-                    width,
-                })
-            }
-            TrainedLayer::Dense {
-                inputs,
-                outputs,
-                weight,
-                bias,
-            } => {
-                if *inputs != self.input.len() {
-                    return self.refuse(format!("it has {inputs} inputs"));
-                }
-                let Some(expected) = size(&[*inputs, *outputs]).filter(|values| *values > 0) else {
-                    return self.refuse("its weight is empty or beyond all bounds".to_owned());
-                };
-                self.numbers("weight", weight, expected)?;
-                self.bias(bias, *outputs)?;
-                Ok(Shape {
-                    channels: *outputs,
-                    height: 1,
-                    width: 1,
-                })
-            }
-            TrainedLayer::BatchNorm {
-                gamma,
-                beta,
-                mean,
-                variance,
-                epsilon,
-            } => {
-                for (what, values) in [
-                    ("gamma", gamma),
-                    ("beta", beta),
-                    ("mean", mean),
-                    ("variance", variance),
-                ] {
-                    self.numbers(what, values, channels)?;
-                }
-                if let Some(value) = variance.iter().find(|value| **value < 0.0) {
-                    return Err(self.value("variance", f64::from(*value)));
-                }
-                if !epsilon.is_finite() || *epsilon <= 0.0 {
-                    return Err(self.value("epsilon", *epsilon));
-                }
-                Ok(self.input)
-            }
-            TrainedLayer::Polynomial {
-                degree,
-                rows,
-                coefficients,
-            } => {
-                if *rows != 1 && *rows != channels {
-                    return self.refuse(format!("it has {rows} rows of coefficients"));
-                }
-                if *degree == 0 || *degree > 64 {
-                    return self.refuse(format!("a polynomial of degree {degree}"));
-                }
-                self.numbers("coefficients", coefficients, rows * (degree + 1))?;
-                Ok(self.input)
-            }
-            TrainedLayer::Function(_) => Ok(self.input),
-            TrainedLayer::AvgPool { size, stride } | TrainedLayer::MaxPool { size, stride } => {
-                match (
-                    windows(height, *size, *stride, 0),
-                    windows(width, *size, *stride, 0),
-                ) {
-                    (Some(height), Some(width)) => Ok(Shape {
-                        channels,
-                        height,
-                        width,
-                    }),
-                    _ => self.refuse(format!("no window of {size} with stride {stride} fits")),
-                }
+            TrainedLayer::Conv(conv) => self.conv(conv),
+            TrainedLayer::Dense(dense) => self.dense(dense),
+            TrainedLayer::BatchNorm(norm) => self.batch_norm(norm),
+            TrainedLayer::Polynomial(polynomial) => self.polynomial(polynomial),
+            TrainedLayer::Function { .. } => Ok(self.input),
+            TrainedLayer::AvgPool { size, stride } => {
+                let window = Window::unpadded(*size, *stride);
+                window.over(self.input).map_or_else(
+                    || self.refuse(format!("no window of {size} with stride {stride} fits")),
+                    Ok,
+                )
             }
         }
     }
 
-    fn map(&self, shape: Shape) -> Result<Shape, ModelError> {
-        match size(&[shape.channels, shape.height, shape.width]) {
-            Some(_) => Ok(shape),
-            None => self.refuse("its output is beyond all bounds".to_owned()),
+    fn conv(&self, conv: &Conv) -> Result<Shape, ModelError> {
+        let Conv {
+            in_channels,
+            out_channels,
+            kernel,
+            stride,
+            padding,
+            ..
+        } = *conv;
+        if in_channels != self.input.channels {
+            return self.refuse(format!("it has {in_channels} input channels"));
         }
+        let Some(expected) =
+            size(&[out_channels, in_channels, kernel, kernel]).filter(|values| *values > 0)
+        else {
+            return self.refuse("its kernel is empty or beyond all bounds".to_owned());
+        };
+        if padding >= kernel {
+            return self.refuse(format!("padding {padding} with a kernel of {kernel}"));
+        }
+        self.numbers("weight", &conv.weight, expected)?;
+        self.bias(&conv.bias, out_channels)?;
+        let Some(shape) = conv.window().over(self.input) else {
+            return self.refuse(format!(
+                "no window of {kernel} with stride {stride} and padding {padding} fits"
+            ));
+        };
+        if size(&[out_channels, shape.height, shape.width]).is_none() {
+            return self.refuse("its output is beyond all bounds".to_owned());
+        }
+        Ok(Shape {
+            channels: out_channels,
+            ..shape
+        })
+    }
+
+    fn dense(&self, dense: &Dense) -> Result<Shape, ModelError> {
+        let (inputs, outputs) = (dense.inputs, dense.outputs);
+        if inputs != self.input.len() {
+            return self.refuse(format!("it has {inputs} inputs"));
+        }
+        let Some(expected) = size(&[inputs, outputs]).filter(|values| *values > 0) else {
+            return self.refuse("its weight is empty or beyond all bounds".to_owned());
+        };
+        self.numbers("weight", &dense.weight, expected)?;
+        self.bias(&dense.bias, outputs)?;
+        Ok(Shape {
+            channels: outputs,
+            height: 1,
+            width: 1,
+        })
+    }
+
+    fn batch_norm(&self, norm: &BatchNorm) -> Result<Shape, ModelError> {
+        for (what, values) in [
+            ("gamma", &norm.gamma),
+            ("beta", &norm.beta),
+            ("mean", &norm.mean),
+            ("variance", &norm.variance),
+        ] {
+            self.numbers(what, values, self.input.channels)?;
+        }
+        if let Some(value) = norm.variance.iter().find(|value| **value < 0.0) {
+            return Err(self.value("variance", f64::from(*value)));
+        }
+        if !norm.epsilon.is_finite() || norm.epsilon <= 0.0 {
+            return Err(self.value("epsilon", norm.epsilon));
+        }
+        Ok(self.input)
+    }
+
+    fn polynomial(&self, polynomial: &PolynomialActivation) -> Result<Shape, ModelError> {
+        let (degree, rows) = (polynomial.degree, polynomial.rows);
+        if rows != 1 && rows != self.input.channels {
+            return self.refuse(format!("it has {rows} rows of coefficients"));
+        }
+        if degree == 0 || degree > 64 {
+            return self.refuse(format!("a polynomial of degree {degree}"));
+        }
+        self.numbers(
+            "coefficients",
+            &polynomial.coefficients,
+            rows * (degree + 1),
+        )?;
+        Ok(self.input)
     }
 
     fn bias(&self, bias: &[f32], outputs: usize) -> Result<(), ModelError> {

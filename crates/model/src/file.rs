@@ -3,13 +3,16 @@
 //! A file is written under a temporary name and renamed once whole. Reading trusts nothing: sizes, shapes and every number are
 //! checked, and what is allocated is bounded by the length of the file.
 
-use super::architecture::{Header, LayerHeader, lists};
 use super::check::shapes;
 use super::error::ModelError;
-use super::network::{TrainedLayer, TrainedNetwork};
+use super::network::{Role, TrainedLayer, TrainedNetwork};
+use cryptodl_data::Preprocessing;
 use cryptodl_runtime::write_whole;
+use cryptodl_spec::Shape;
 use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -19,6 +22,18 @@ const KEY: &str = "cryptodl";
 const VERSION: u32 = 1;
 /// Longest file that is read, bytes.
 const LONGEST: u64 = 1 << 32;
+
+/// The architecture: a network without its numbers.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header<'a> {
+    version: u32,
+    input: Shape,
+    #[serde(default, skip_serializing_if = "Preprocessing::is_plain")]
+    preprocessing: Preprocessing,
+    classes: usize,
+    layers: Cow<'a, [TrainedLayer]>,
+}
 
 /// How the weights of convolutions and dense layers are stored. All other numbers are few, and always f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +101,7 @@ pub fn to_bytes(network: &TrainedNetwork, precision: Precision) -> Result<Vec<u8
         input: network.input,
         preprocessing: network.preprocessing.clone(),
         classes: network.classes,
-        layers: network.layers.iter().map(LayerHeader::of).collect(),
+        layers: Cow::Borrowed(&network.layers),
     };
     let refuse = |error: &dyn std::fmt::Display| ModelError::File(error.to_string());
     let header = serde_json::to_string(&header).map_err(|error| refuse(&error))?;
@@ -105,9 +120,9 @@ pub fn to_bytes(network: &TrainedNetwork, precision: Precision) -> Result<Vec<u8
         ),
     ];
     for (index, layer) in network.layers.iter().enumerate() {
-        for (name, shape, values) in lists(layer) {
+        for (role, shape, values) in layer.tensors() {
             let (kind, bytes) = match precision {
-                Precision::Half if name == "weight" => {
+                Precision::Half if role == Role::Weight => {
                     if let Some(value) = values
                         .iter()
                         .find(|value| f16::from_f32(**value).is_infinite())
@@ -124,7 +139,7 @@ pub fn to_bytes(network: &TrainedNetwork, precision: Precision) -> Result<Vec<u8
                 }
                 _ => (Dtype::F32, single(values)),
             };
-            tensors.push((format!("layers.{index}.{name}"), shape, kind, bytes));
+            tensors.push((name(index, role), shape, kind, bytes));
         }
     }
     let views = tensors
@@ -154,7 +169,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<TrainedNetwork, ModelError> {
             "its metadata has no `{KEY}` entry"
         )));
     };
-    let header: Header = serde_json::from_str(header).map_err(|error| refuse(&error))?;
+    let header: Header<'_> = serde_json::from_str(header).map_err(|error| refuse(&error))?;
     if header.version != VERSION {
         return Err(ModelError::File(format!(
             "version {} where {VERSION} is read",
@@ -168,12 +183,10 @@ pub fn from_bytes(bytes: &[u8]) -> Result<TrainedNetwork, ModelError> {
     };
     let mean = reader.take("input.mean".to_owned(), &[header.input.channels])?;
     let std = reader.take("input.std".to_owned(), &[header.input.channels])?;
-    let layers = header
-        .layers
-        .iter()
-        .enumerate()
-        .map(|(index, layer)| reader.layer(index, layer))
-        .collect::<Result<_, _>>()?;
+    let mut layers = header.layers.into_owned();
+    for (index, layer) in layers.iter_mut().enumerate() {
+        reader.fill(index, layer)?;
+    }
     if reader.taken != tensors.len() {
         return Err(ModelError::File(format!(
             "{} tensors, of which {} belong to no layer",
@@ -191,6 +204,10 @@ pub fn from_bytes(bytes: &[u8]) -> Result<TrainedNetwork, ModelError> {
     };
     shapes(&network)?;
     Ok(network)
+}
+
+fn name(layer: usize, role: Role) -> String {
+    format!("layers.{layer}.{}", role.as_str())
 }
 
 fn single(values: &[f32]) -> Vec<u8> {
@@ -213,66 +230,18 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn layer(&mut self, index: usize, header: &LayerHeader) -> Result<TrainedLayer, ModelError> {
-        let name = |what: &str| format!("layers.{index}.{what}");
-        Ok(match *header {
-            LayerHeader::Conv {
-                in_channels,
-                out_channels,
-                kernel,
-                stride,
-                padding,
-                bias,
-            } => TrainedLayer::Conv {
-                in_channels,
-                out_channels,
-                kernel,
-                stride,
-                padding,
-                weight: self.take(name("weight"), &[out_channels, in_channels, kernel, kernel])?,
-                bias: if bias {
-                    self.take(name("bias"), &[out_channels])?
-                } else {
-                    Vec::new()
-                },
-            },
-            LayerHeader::Dense {
-                inputs,
-                outputs,
-                bias,
-            } => TrainedLayer::Dense {
-                inputs,
-                outputs,
-                weight: self.take(name("weight"), &[outputs, inputs])?,
-                bias: if bias {
-                    self.take(name("bias"), &[outputs])?
-                } else {
-                    Vec::new()
-                },
-            },
-            LayerHeader::BatchNorm { epsilon } => {
-                // The file says how many channels; `shapes` compares it with the layer's input.
-                let channels = self
-                    .tensors
-                    .tensor(&name("gamma"))
-                    .map_or(0, |gamma| gamma.shape().iter().product());
-                TrainedLayer::BatchNorm {
-                    gamma: self.take(name("gamma"), &[channels])?,
-                    beta: self.take(name("beta"), &[channels])?,
-                    mean: self.take(name("mean"), &[channels])?,
-                    variance: self.take(name("variance"), &[channels])?,
-                    epsilon,
-                }
-            }
-            LayerHeader::Polynomial { degree, rows } => TrainedLayer::Polynomial {
-                degree,
-                rows,
-                coefficients: self.take(name("coefficients"), &[rows, degree.saturating_add(1)])?,
-            },
-            LayerHeader::Function { function } => TrainedLayer::Function(function),
-            LayerHeader::AvgPool { size, stride } => TrainedLayer::AvgPool { size, stride },
-            LayerHeader::MaxPool { size, stride } => TrainedLayer::MaxPool { size, stride },
-        })
+    /// Reads the numbers of a layer, which has those of the architecture alone.
+    fn fill(&mut self, index: usize, layer: &mut TrainedLayer) -> Result<(), ModelError> {
+        if let TrainedLayer::BatchNorm(norm) = layer {
+            // The file says how many channels; `shapes` compares it with the layer's input.
+            let gamma = self.tensors.tensor(&name(index, Role::Gamma));
+            let channels = gamma.map_or(0, |gamma| gamma.shape().iter().product());
+            norm.gamma = vec![0.0; channels];
+        }
+        for (role, shape, values) in layer.tensors_mut() {
+            *values = self.take(name(index, role), &shape)?;
+        }
+        Ok(())
     }
 
     fn take(&mut self, name: String, shape: &[usize]) -> Result<Vec<f32>, ModelError> {

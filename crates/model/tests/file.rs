@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use cryptodl_model::{
-    ModelError, Precision, TrainedLayer, from_bytes, load, save, shapes, to_bytes,
+    Conv, Dense, ModelError, Precision, TrainedLayer, from_bytes, load, save, shapes, to_bytes,
 };
 use cryptodl_reference as reference;
 use std::path::Path;
@@ -33,10 +33,13 @@ fn half_precision_rounds_weights_alone() {
     let back = from_bytes(&bytes).unwrap();
     for (left, right) in network.layers.iter().zip(&back.layers) {
         match (left, right) {
-            (TrainedLayer::Conv { weight: left, .. }, TrainedLayer::Conv { weight: right, .. })
+            (
+                TrainedLayer::Conv(Conv { weight: left, .. }),
+                TrainedLayer::Conv(Conv { weight: right, .. }),
+            )
             | (
-                TrainedLayer::Dense { weight: left, .. },
-                TrainedLayer::Dense { weight: right, .. },
+                TrainedLayer::Dense(Dense { weight: left, .. }),
+                TrainedLayer::Dense(Dense { weight: right, .. }),
             ) => {
                 assert!(
                     left.iter()
@@ -74,7 +77,7 @@ fn every_cut_file_is_refused() {
 #[test]
 fn numbers_that_are_not_finite_and_missing_files_are_refused() {
     let mut network = reference::network(1);
-    if let TrainedLayer::Conv { weight, .. } = &mut network.layers[0] {
+    if let TrainedLayer::Conv(Conv { weight, .. }) = &mut network.layers[0] {
         weight[0] = f32::INFINITY;
     }
     assert!(matches!(
@@ -86,7 +89,7 @@ fn numbers_that_are_not_finite_and_missing_files_are_refused() {
         Err(ModelError::Io { .. })
     ));
     // 70,000 is finite in f32, but not in f16.
-    if let TrainedLayer::Conv { weight, .. } = &mut network.layers[0] {
+    if let TrainedLayer::Conv(Conv { weight, .. }) = &mut network.layers[0] {
         weight[0] = 70_000.0;
     }
     assert!(matches!(

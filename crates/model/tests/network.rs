@@ -1,7 +1,10 @@
 //! The network of an experiment, and the check of its numbers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use cryptodl_model::{Activations, TrainedLayer, TrainedNetwork, initial, shapes};
+use cryptodl_model::{
+    Activations, BatchNorm, Conv, Dense, PolynomialActivation, TrainedLayer, TrainedNetwork,
+    initial, shapes,
+};
 use cryptodl_reference as reference;
 use cryptodl_spec::Shape;
 use polyapprox::Polynomial;
@@ -19,14 +22,14 @@ fn the_network_has_the_specs_shapes_and_no_bias_before_batch_norm() {
     assert_eq!(shapes(&network).unwrap(), experiment.network.shapes);
     for (layer, next) in network.layers.iter().zip(&network.layers[1..]) {
         if let (
-            TrainedLayer::Conv { bias, .. } | TrainedLayer::Dense { bias, .. },
-            TrainedLayer::BatchNorm { .. },
+            TrainedLayer::Conv(Conv { bias, .. }) | TrainedLayer::Dense(Dense { bias, .. }),
+            TrainedLayer::BatchNorm(_),
         ) = (layer, next)
         {
             assert!(bias.is_empty());
         }
     }
-    let Some(TrainedLayer::Dense { bias, .. }) = network.layers.last() else {
+    let Some(TrainedLayer::Dense(Dense { bias, .. })) = network.layers.last() else {
         panic!("closing layer")
     };
     assert_eq!(bias.len(), experiment.network.classes);
@@ -72,7 +75,7 @@ fn every_kind_of_wrong_number_is_named() {
         shapes(&network).unwrap_err().to_string()
     };
     let message = broken(&|network| {
-        if let TrainedLayer::Conv { weight, .. } = &mut network.layers[0] {
+        if let TrainedLayer::Conv(Conv { weight, .. }) = &mut network.layers[0] {
             weight.pop();
         }
     });
@@ -81,13 +84,15 @@ fn every_kind_of_wrong_number_is_named() {
         "{message}"
     );
     let message = broken(&|network| {
-        if let TrainedLayer::BatchNorm { variance, .. } = &mut network.layers[1] {
+        if let TrainedLayer::BatchNorm(BatchNorm { variance, .. }) = &mut network.layers[1] {
             variance[0] = -1.0;
         }
     });
     assert!(message.contains("variance holds -1"), "{message}");
     let message = broken(&|network| {
-        if let TrainedLayer::Polynomial { coefficients, .. } = &mut network.layers[2] {
+        if let TrainedLayer::Polynomial(PolynomialActivation { coefficients, .. }) =
+            &mut network.layers[2]
+        {
             coefficients[0] = f32::NAN;
         }
     });
@@ -98,7 +103,7 @@ fn every_kind_of_wrong_number_is_named() {
     let message = broken(&|network| network.preprocessing.soft_clamp = Some(-1.0));
     assert!(message.contains("soft clamp at -1"), "{message}");
     let message = broken(&|network| {
-        if let TrainedLayer::Conv { stride, .. } = &mut network.layers[0] {
+        if let TrainedLayer::Conv(Conv { stride, .. }) = &mut network.layers[0] {
             *stride = 0;
         }
     });

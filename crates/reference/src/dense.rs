@@ -1,7 +1,7 @@
 //! A network of two dense layers on images of 16 pixels, whose numbers are the same everywhere.
 
 use cryptodl_data::Images;
-use cryptodl_model::{TrainedLayer, TrainedNetwork};
+use cryptodl_model::{BatchNorm, Dense, PolynomialActivation, TrainedLayer, TrainedNetwork};
 use cryptodl_spec::Shape;
 
 /// Looks random and is always the same.
@@ -38,13 +38,13 @@ pub fn network(activation: TrainedLayer, hidden: usize) -> TrainedNetwork {
         preprocessing: cryptodl_data::Preprocessing::default(),
         classes: 3,
         layers: vec![
-            TrainedLayer::Dense {
+            TrainedLayer::Dense(Dense {
                 inputs: 16,
                 outputs: hidden,
                 weight: weights(16 * hidden, 1),
                 bias: Vec::new(),
-            },
-            TrainedLayer::BatchNorm {
+            }),
+            TrainedLayer::BatchNorm(BatchNorm {
                 // A negative factor too: tables must rise with their index all the same.
                 gamma: (0..hidden)
                     .map(|unit| if unit % 2 == 0 { 1.0 } else { -0.7 })
@@ -53,23 +53,23 @@ pub fn network(activation: TrainedLayer, hidden: usize) -> TrainedNetwork {
                 mean: vec![0.1; hidden],
                 variance: vec![1.3; hidden],
                 epsilon: 1e-5,
-            },
+            }),
             activation,
-            TrainedLayer::Dense {
+            TrainedLayer::Dense(Dense {
                 inputs: hidden,
                 outputs: 3,
                 weight: weights(3 * hidden, 2),
                 bias: vec![0.3, -0.2, 0.1],
-            },
+            }),
         ],
     }
 }
 
 /// A square with a linear and a constant term.
 pub fn square() -> TrainedLayer {
-    TrainedLayer::Polynomial {
+    TrainedLayer::Polynomial(PolynomialActivation {
         degree: 2,
         rows: 1,
         coefficients: vec![0.2, 0.5, 0.2],
-    }
+    })
 }

@@ -5,7 +5,7 @@
 pub mod dense;
 
 use cryptodl_data::{Images, Preprocessing};
-use cryptodl_model::{TrainedLayer, TrainedNetwork};
+use cryptodl_model::{BatchNorm, Conv, Dense, PolynomialActivation, TrainedLayer, TrainedNetwork};
 use cryptodl_spec::*;
 use polyapprox::{Function, Interval, Method};
 use rand::{Rng, SeedableRng};
@@ -16,7 +16,7 @@ fn unit(random: &mut ChaCha8Rng) -> f64 {
     (random.next_u64() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
 }
 
-/// A network with one layer of every kind but max pooling, random numbers, input `[channels, 8, 8]`, 3 classes.
+/// A network with one layer of every kind, random numbers, input `[channels, 8, 8]`, 3 classes.
 pub fn network(channels: usize) -> TrainedNetwork {
     let mut random = ChaCha8Rng::seed_from_u64(77);
     let mut numbers = |count: usize, scale: f64, shift: f64| -> Vec<f32> {
@@ -24,16 +24,17 @@ pub fn network(channels: usize) -> TrainedNetwork {
             .map(|_| (shift + scale * unit(&mut random)) as f32)
             .collect()
     };
-    let norm =
-        |numbers: &mut dyn FnMut(usize, f64, f64) -> Vec<f32>, channels| TrainedLayer::BatchNorm {
+    let norm = |numbers: &mut dyn FnMut(usize, f64, f64) -> Vec<f32>, channels| {
+        TrainedLayer::BatchNorm(BatchNorm {
             gamma: numbers(channels, 0.3, 1.0),
             beta: numbers(channels, 0.3, 0.0),
             mean: numbers(channels, 0.3, 0.0),
             variance: numbers(channels, 0.3, 1.0),
             epsilon: 1e-5,
-        };
+        })
+    };
     let layers = vec![
-        TrainedLayer::Conv {
+        TrainedLayer::Conv(Conv {
             in_channels: channels,
             out_channels: 4,
             kernel: 5,
@@ -41,15 +42,15 @@ pub fn network(channels: usize) -> TrainedNetwork {
             padding: 1,
             weight: numbers(4 * channels * 25, 0.4, 0.0),
             bias: Vec::new(),
-        },
+        }),
         norm(&mut numbers, 4),
-        TrainedLayer::Polynomial {
+        TrainedLayer::Polynomial(PolynomialActivation {
             degree: 3,
             rows: 4,
             coefficients: numbers(16, 0.4, 0.1),
-        },
+        }),
         TrainedLayer::AvgPool { size: 2, stride: 2 },
-        TrainedLayer::Conv {
+        TrainedLayer::Conv(Conv {
             in_channels: 4,
             out_channels: 5,
             kernel: 3,
@@ -57,26 +58,28 @@ pub fn network(channels: usize) -> TrainedNetwork {
             padding: 1,
             weight: numbers(5 * 4 * 9, 0.4, 0.0),
             bias: numbers(5, 0.4, 0.0),
-        },
-        TrainedLayer::Polynomial {
+        }),
+        TrainedLayer::Polynomial(PolynomialActivation {
             degree: 2,
             rows: 1,
             coefficients: numbers(3, 0.4, 0.1),
-        },
-        TrainedLayer::Dense {
+        }),
+        TrainedLayer::Dense(Dense {
             inputs: 20,
             outputs: 6,
             weight: numbers(120, 0.4, 0.0),
             bias: Vec::new(),
-        },
+        }),
         norm(&mut numbers, 6),
-        TrainedLayer::Function(Function::Tanh),
-        TrainedLayer::Dense {
+        TrainedLayer::Function {
+            function: Function::Tanh,
+        },
+        TrainedLayer::Dense(Dense {
             inputs: 6,
             outputs: 3,
             weight: numbers(18, 0.4, 0.0),
             bias: numbers(3, 0.4, 0.0),
-        },
+        }),
     ];
     TrainedNetwork {
         input: Shape {
@@ -143,14 +146,14 @@ fn apply(layer: &TrainedLayer, x: &[f64], input: Shape, output: Shape) -> Vec<f6
     };
     let mut y = Vec::with_capacity(output.len());
     match layer {
-        TrainedLayer::Conv {
+        TrainedLayer::Conv(Conv {
             kernel,
             stride,
             padding,
             weight,
             bias,
             ..
-        } => {
+        }) => {
             for out in 0..output.channels {
                 for row in 0..output.height {
                     for column in 0..output.width {
@@ -177,36 +180,36 @@ fn apply(layer: &TrainedLayer, x: &[f64], input: Shape, output: Shape) -> Vec<f6
                 }
             }
         }
-        TrainedLayer::Dense {
+        TrainedLayer::Dense(Dense {
             inputs,
             outputs,
             weight,
             bias,
-        } => {
+        }) => {
             for out in 0..*outputs {
                 let row = &weight[out * inputs..(out + 1) * inputs];
                 let sum: f64 = row.iter().zip(x).map(|(w, x)| f64::from(*w) * x).sum();
                 y.push(sum + bias.get(out).map_or(0.0, |value| f64::from(*value)));
             }
         }
-        TrainedLayer::BatchNorm {
+        TrainedLayer::BatchNorm(BatchNorm {
             gamma,
             beta,
             mean,
             variance,
             epsilon,
-        } => {
+        }) => {
             for (index, value) in x.iter().enumerate() {
                 let c = index / plane;
                 let unit = (value - f64::from(mean[c])) / (f64::from(variance[c]) + epsilon).sqrt();
                 y.push(f64::from(gamma[c]) * unit + f64::from(beta[c]));
             }
         }
-        TrainedLayer::Polynomial {
+        TrainedLayer::Polynomial(PolynomialActivation {
             degree,
             rows,
             coefficients,
-        } => {
+        }) => {
             for (index, value) in x.iter().enumerate() {
                 let row = if *rows == 1 { 0 } else { index / plane };
                 let row = &coefficients[row * (degree + 1)..(row + 1) * (degree + 1)];
@@ -218,8 +221,10 @@ fn apply(layer: &TrainedLayer, x: &[f64], input: Shape, output: Shape) -> Vec<f6
                 );
             }
         }
-        TrainedLayer::Function(function) => y.extend(x.iter().map(|value| function.value(*value))),
-        TrainedLayer::AvgPool { size, stride } | TrainedLayer::MaxPool { size, stride } => {
+        TrainedLayer::Function { function } => {
+            y.extend(x.iter().map(|value| function.value(*value)))
+        }
+        TrainedLayer::AvgPool { size, stride } => {
             for channel in 0..output.channels {
                 for row in 0..output.height {
                     for column in 0..output.width {
@@ -228,11 +233,7 @@ fn apply(layer: &TrainedLayer, x: &[f64], input: Shape, output: Shape) -> Vec<f6
                                 at(channel, row * stride + k / size, column * stride + k % size)
                             })
                             .collect();
-                        y.push(if matches!(layer, TrainedLayer::AvgPool { .. }) {
-                            window.iter().sum::<f64>() / window.len() as f64
-                        } else {
-                            window.iter().copied().fold(f64::NEG_INFINITY, f64::max)
-                        });
+                        y.push(window.iter().sum::<f64>() / window.len() as f64);
                     }
                 }
             }

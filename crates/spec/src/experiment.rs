@@ -1,5 +1,6 @@
 //! The checked experiment: what the rest of the program works on. Built by [`super::check`] alone, never changed afterwards.
 
+use crate::Shape;
 use polyapprox::{Function, Interval, Method, Polynomial};
 use serde::Serialize;
 
@@ -178,28 +179,6 @@ fn is_zero(value: &f64) -> bool {
 /// As [`is_false`], for a factor.
 fn is_one(value: &f64) -> bool {
     *value == 1.0
-}
-
-/// Channels, height and width of one image or feature map.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
-pub struct Shape {
-    /// Channels.
-    pub channels: usize,
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
-}
-
-impl Shape {
-    /// Number of values.
-    pub const fn len(&self) -> usize {
-        self.channels * self.height * self.width
-    }
-    /// Whether there are no values.
-    pub const fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 /// One layer of the network as the spec has it, shapes checked.

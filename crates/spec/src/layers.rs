@@ -1,14 +1,10 @@
 //! The layers of a network: the depth knob, batch norm before activations, the closing layer, and the shapes in between.
 
-use super::{DatasetName, LayerSpec, Shape};
+use super::{DatasetName, LayerSpec, Shape, Window};
 use std::ops::Range;
 
 /// A layer, and where the spec asks for it (`None`: added here).
-#[derive(Clone, Debug)]
-pub(super) struct Placed {
-    pub layer: LayerSpec,
-    pub span: Option<Range<usize>>,
-}
+pub(super) type Placed = (LayerSpec, Option<Range<usize>>);
 
 /// Why a layer cannot stand where it stands.
 #[derive(Debug)]
@@ -59,15 +55,12 @@ pub(super) fn knob(depth: usize, width: usize, dataset: DatasetName) -> Vec<Laye
 /// Puts a batch norm before every activation that has none: it keeps the activation's inputs in the polynomial's interval.
 pub(super) fn with_batch_norm(layers: Vec<Placed>) -> Vec<Placed> {
     let mut all: Vec<Placed> = Vec::with_capacity(layers.len() * 2);
-    for placed in layers {
-        let follows_linear = all.last().is_some_and(|before| is_linear(before.layer));
-        if placed.layer == LayerSpec::Activation && follows_linear {
-            all.push(Placed {
-                layer: LayerSpec::BatchNorm,
-                span: placed.span.clone(),
-            });
+    for (layer, place) in layers {
+        let follows_linear = all.last().is_some_and(|(before, _)| is_linear(*before));
+        if layer == LayerSpec::Activation && follows_linear {
+            all.push((LayerSpec::BatchNorm, place.clone()));
         }
-        all.push(placed);
+        all.push((layer, place));
     }
     all
 }
@@ -75,11 +68,8 @@ pub(super) fn with_batch_norm(layers: Vec<Placed>) -> Vec<Placed> {
 /// Appends the dense layer with one unit a class, unless the list ends with it.
 pub(super) fn closed(mut layers: Vec<Placed>, classes: usize) -> Vec<Placed> {
     let closing = LayerSpec::Dense { units: classes };
-    if layers.last().is_none_or(|last| last.layer != closing) {
-        layers.push(Placed {
-            layer: closing,
-            span: None,
-        });
+    if layers.last().is_none_or(|(last, _)| *last != closing) {
+        layers.push((closing, None));
     }
     layers
 }
@@ -91,13 +81,13 @@ pub(super) fn closed(mut layers: Vec<Placed>, classes: usize) -> Vec<Placed> {
 pub(super) fn shapes(input: Shape, layers: &[Placed]) -> Result<Vec<Shape>, (usize, Misplaced)> {
     let mut shapes: Vec<Shape> = Vec::with_capacity(layers.len());
     let mut parameters = 0_u64;
-    for (index, placed) in layers.iter().enumerate() {
+    for (index, (layer, _)) in layers.iter().enumerate() {
         let before = layers.get(..index).unwrap_or_default();
         let from = shapes.last().copied().unwrap_or(input);
-        let shape = order(placed.layer, before)
-            .and_then(|()| output(placed.layer, from))
+        let shape = order(*layer, before)
+            .and_then(|()| output(*layer, from))
             .map_err(|why| (index, why))?;
-        parameters = parameters.saturating_add(placed.layer.parameters(from));
+        parameters = parameters.saturating_add(layer.parameters(from));
         if parameters > MAX_PARAMETERS {
             return Err((
                 index,
@@ -126,14 +116,14 @@ fn misplaced(why: impl Into<String>, help: impl Into<String>) -> Misplaced {
 /// Whether a layer may come after those before it. The circuit alternates linear maps and polynomials, and folds batch norm into
 /// the linear map before it.
 fn order(layer: LayerSpec, before: &[Placed]) -> Result<(), Misplaced> {
-    let last = before.last().map(|placed| placed.layer);
+    let last = before.last().map(|(layer, _)| *layer);
     match layer {
         LayerSpec::Activation => {
             let since = before
                 .iter()
                 .rev()
-                .take_while(|placed| placed.layer != LayerSpec::Activation);
-            if !since.into_iter().any(|placed| is_linear(placed.layer)) {
+                .take_while(|(layer, _)| *layer != LayerSpec::Activation);
+            if !since.into_iter().any(|(layer, _)| is_linear(*layer)) {
                 let help = "put a conv, pooling or dense layer before every activation";
                 return Err(misplaced(
                     "there is no linear layer between this activation and what comes before",
@@ -150,7 +140,7 @@ fn order(layer: LayerSpec, before: &[Placed]) -> Result<(), Misplaced> {
         LayerSpec::Conv { .. } | LayerSpec::AvgPool { .. } | LayerSpec::GlobalAvgPool
             if before
                 .iter()
-                .any(|placed| matches!(placed.layer, LayerSpec::Dense { .. })) =>
+                .any(|(layer, _)| matches!(layer, LayerSpec::Dense { .. })) =>
         {
             return Err(misplaced(
                 "this layer needs an image, and a dense layer has flattened it",
@@ -169,9 +159,18 @@ fn output(layer: LayerSpec, from: Shape) -> Result<Shape, Misplaced> {
             kernel,
             stride,
             padding,
-        } => windows(from, "kernel", kernel, stride, padding)
-            .map(|shape| Shape { channels, ..shape })?,
-        LayerSpec::AvgPool { size, stride } => windows(from, "window", size, stride, 0)?,
+        } => {
+            let window = Window {
+                size: kernel,
+                stride,
+                padding,
+            };
+            let shape = windows(from, "kernel", window)?;
+            Shape { channels, ..shape }
+        }
+        LayerSpec::AvgPool { size, stride } => {
+            windows(from, "window", Window::unpadded(size, stride))?
+        }
         LayerSpec::GlobalAvgPool => Shape {
             height: 1,
             width: 1,
@@ -197,36 +196,24 @@ fn output(layer: LayerSpec, from: Shape) -> Result<Shape, Misplaced> {
     Ok(shape)
 }
 
-/// Shape of a sliding window's results: `floor((side + 2 padding - size) / stride) + 1` a side.
-fn windows(
-    from: Shape,
-    what: &str,
-    size: usize,
-    stride: usize,
-    padding: usize,
-) -> Result<Shape, Misplaced> {
-    let (height, width) = (from.height + 2 * padding, from.width + 2 * padding);
-    if size > height || size > width {
-        let why = format!(
-            "a {size}x{size} {what} does not fit its input of {height}x{width}{}",
-            if padding > 0 {
-                " (padding included)"
-            } else {
-                ""
-            }
-        );
-        return Err(misplaced(
-            why,
+/// Shape of what a sliding window gives, one value per window and channel.
+fn windows(from: Shape, what: &str, window: Window) -> Result<Shape, Misplaced> {
+    let padding = 2 * window.padding;
+    let (height, width) = (from.height + padding, from.width + padding);
+    window.over(from).ok_or_else(|| {
+        let size = window.size;
+        let padded = if padding > 0 {
+            " (padding included)"
+        } else {
+            ""
+        };
+        misplaced(
+            format!("a {size}x{size} {what} does not fit its input of {height}x{width}{padded}"),
             format!(
                 "choose a {what} of at most {}, less stride in earlier layers, or more padding",
                 height.min(width)
             ),
-        ));
-    }
-    Ok(Shape {
-        channels: from.channels,
-        height: (height - size) / stride + 1,
-        width: (width - size) / stride + 1,
+        )
     })
 }
 
@@ -238,12 +225,12 @@ mod tests {
     fn network(depth: usize, dataset: DatasetName) -> Vec<(usize, usize, usize)> {
         let layers = knob(depth, 16, dataset)
             .into_iter()
-            .map(|layer| Placed { layer, span: None })
+            .map(|layer| (layer, None))
             .collect();
         let layers = closed(with_batch_norm(layers), 10);
         let shapes = shapes(dataset.shape(), &layers).unwrap();
-        let weighty = layers.iter().zip(shapes).filter(|(placed, _)| {
-            !matches!(placed.layer, LayerSpec::BatchNorm | LayerSpec::Activation)
+        let weighty = layers.iter().zip(shapes).filter(|((layer, _), _)| {
+            !matches!(layer, LayerSpec::BatchNorm | LayerSpec::Activation)
         });
         weighty
             .map(|(_, shape)| (shape.channels, shape.height, shape.width))
@@ -278,16 +265,13 @@ mod tests {
             LayerSpec::BatchNorm,
             LayerSpec::Activation,
         ]
-        .map(|layer| Placed { layer, span: None });
+        .map(|layer| (layer, None));
         assert_eq!(with_batch_norm(layers.to_vec()).len(), 3);
     }
 
     #[test]
     fn the_closing_layer_is_not_doubled() {
-        let dense = |units| Placed {
-            layer: LayerSpec::Dense { units },
-            span: None,
-        };
+        let dense = |units| (LayerSpec::Dense { units }, None);
         assert_eq!(closed(vec![dense(10)], 10).len(), 1);
         assert_eq!(closed(vec![dense(11)], 10).len(), 2);
         assert_eq!(closed(vec![], 10).len(), 1);

@@ -3,8 +3,8 @@
 //! The encrypted circuit makes every polynomial monic: it divides by the leading coefficient, so that one must never come near
 //! zero. It starts at zero, too, where the method finds an even or odd polynomial (ReLU at degree 3, tanh at degree 2).
 
-use crate::parameters::{Coefficients, Parameters, Role};
-use cryptodl_model::{TrainedLayer, TrainedNetwork};
+use crate::parameters::{Coefficients, Parameters};
+use cryptodl_model::{Role, TrainedLayer, TrainedNetwork};
 use polyapprox::Interval;
 
 /// Smallest share of its starting magnitude that a leading coefficient may fall to.
@@ -26,17 +26,13 @@ impl Floors {
         let mut floors = Vec::new();
         for segment in parameters.segments() {
             let trained = segment.trainable && segment.role == Role::Coefficients;
-            let TrainedLayer::Polynomial {
-                degree,
-                coefficients,
-                ..
-            } = &network.layers[segment.layer]
-            else {
+            let TrainedLayer::Polynomial(polynomial) = &network.layers[segment.layer] else {
                 continue;
             };
             if !trained {
                 continue;
             }
+            let (degree, coefficients) = (polynomial.degree, &polynomial.coefficients);
             if let Coefficients::HermiteNormalized { linear } = parameters.coefficients() {
                 // Offset, gain and the quadratic part, which is that of a normalised variable: so is the linear one.
                 let linear = TERM_SHARE * f64::from(linear).abs();
@@ -50,13 +46,13 @@ impl Floors {
             }
             for (row, values) in coefficients.chunks_exact(degree + 1).enumerate() {
                 let term = |power: usize| f64::from(values[power]).abs() * reach.powi(power as i32);
-                let largest = (0..*degree).map(term).fold(0.0, f64::max);
-                let leading = f64::from(values[*degree]);
+                let largest = (0..degree).map(term).fold(0.0, f64::max);
+                let leading = f64::from(values[degree]);
                 let floor = (OWN_SHARE * leading.abs())
-                    .max(TERM_SHARE * largest / reach.powi(*degree as i32));
+                    .max(TERM_SHARE * largest / reach.powi(degree as i32));
                 let signed = if leading < 0.0 { -floor } else { floor };
                 // As it stands in the flat vector.
-                let flat = signed / f64::from(segment.units[*degree]);
+                let flat = signed / f64::from(segment.units[degree]);
                 floors.push((
                     segment.range.start + row * (degree + 1) + degree,
                     flat as f32,
@@ -84,15 +80,16 @@ impl Floors {
 mod tests {
     use super::*;
     use crate::parameters::Coefficients;
+    use cryptodl_model::PolynomialActivation;
     use cryptodl_reference as reference;
 
     fn floors(row: &[f32], coefficients: Coefficients) -> (Vec<f32>, Parameters, Floors) {
         let mut network = reference::network(1);
-        network.layers[2] = TrainedLayer::Polynomial {
+        network.layers[2] = TrainedLayer::Polynomial(PolynomialActivation {
             degree: row.len() - 1,
             rows: 4,
             coefficients: row.repeat(4),
-        };
+        });
         let parameters = Parameters::of(&network, coefficients);
         let floors = Floors::of(&network, &parameters, Interval::new(-4.0, 2.0).unwrap());
         (parameters.gather(&network), parameters, floors)

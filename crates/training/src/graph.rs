@@ -4,9 +4,8 @@ use super::hermite;
 use super::ops::{self, Moments, Windows};
 use super::parameters::{Coefficients, Parameters};
 use burn::tensor::{DType, Device, FloatDType, Gradients, Tensor, TensorData};
-use cryptodl_model::ModelError;
-use cryptodl_model::{TrainedLayer, TrainedNetwork};
-use cryptodl_spec::Shape;
+use cryptodl_model::{ModelError, TrainedLayer, TrainedNetwork};
+use cryptodl_spec::{Shape, Window};
 use nhwc::{Activation, Form, ImagePenalty, Norm, Outside, Precision};
 use polyapprox::{Function, Interval};
 
@@ -189,10 +188,7 @@ impl<'n> Graph<'n> {
             Precision::Bf16 => x.cast(FloatDType::BF16),
         };
         for (layer, (numbers, output)) in self.network.layers.iter().zip(self.shapes).enumerate() {
-            let activates = matches!(
-                numbers,
-                TrainedLayer::Polynomial { .. } | TrainedLayer::Function(_)
-            );
+            let activates = numbers.is_activation();
             if let Some(norm) = pending.take_if(|_| !activates || self.keeps_inputs) {
                 x = normalised(x, norm, &mut statistics);
             }
@@ -204,85 +200,65 @@ impl<'n> Graph<'n> {
                 });
             }
             x = match numbers {
-                TrainedLayer::Conv {
-                    out_channels,
-                    in_channels,
-                    kernel,
-                    stride,
-                    padding,
-                    bias,
-                    ..
-                } => {
+                TrainedLayer::Conv(conv) => {
                     let windows = Windows {
                         input: shape,
-                        kernel: *kernel,
-                        stride: *stride,
-                        padding: *padding,
+                        window: conv.window(),
                     };
-                    let weight = next().reshape([*out_channels, *in_channels, *kernel, *kernel]);
+                    let (inputs, outputs) = (conv.in_channels, conv.out_channels);
+                    let weight = next().reshape([outputs, inputs, conv.kernel, conv.kernel]);
                     let y = ops::conv(x, weight, windows);
-                    if bias.is_empty() {
+                    if conv.bias.is_empty() {
                         y
                     } else {
                         let bias = next().cast(y.dtype());
                         y + bias.unsqueeze::<2>()
                     }
                 }
-                TrainedLayer::Dense {
-                    inputs,
-                    outputs,
-                    bias,
-                    ..
-                } => {
+                TrainedLayer::Dense(dense) => {
                     // The map is in memory order [height, width, channels]: turn the weight, which is smaller than the batch.
                     let weight = next()
-                        .reshape([*outputs, shape.channels, shape.height * shape.width])
+                        .reshape([dense.outputs, shape.channels, shape.plane()])
                         .permute([2, 1, 0])
-                        .reshape([*inputs, *outputs]);
-                    let y = in_f32(x).reshape([images, *inputs]).matmul(weight);
-                    if bias.is_empty() {
+                        .reshape([dense.inputs, dense.outputs]);
+                    let y = in_f32(x).reshape([images, dense.inputs]).matmul(weight);
+                    if dense.bias.is_empty() {
                         y
                     } else {
                         y + next().unsqueeze::<2>()
                     }
                 }
-                TrainedLayer::BatchNorm {
-                    gamma,
-                    beta,
-                    mean,
-                    variance,
-                    epsilon,
-                } => {
-                    let (gamma_leaf, beta_leaf) = (next(), next());
+                TrainedLayer::BatchNorm(norm) => {
+                    let (gamma, beta) = (next(), next());
                     if matches!(normalisation, Normalisation::Stored) {
-                        ops::fixed_norm(x, gamma, beta, mean, variance, *epsilon)
+                        ops::fixed_norm(x, norm)
                     } else {
-                        let norm = fixed_at(layer)
+                        let moments = fixed_at(layer)
                             .map_or(Norm::Batch, |fixed| Norm::Fixed(fixed.moments.clone()));
                         pending = Some(PendingNorm {
                             layer,
-                            gamma: gamma_leaf,
-                            beta: beta_leaf,
-                            norm,
-                            epsilon: *epsilon,
+                            gamma,
+                            beta,
+                            norm: moments,
+                            epsilon: norm.epsilon,
                         });
                         x
                     }
                 }
-                TrainedLayer::Polynomial { degree, rows, .. }
+                TrainedLayer::Polynomial(polynomial)
                     if matches!(normalisation, Normalisation::Stored) =>
                 {
-                    ops::polynomial(x, next().reshape([*rows, degree + 1]))
+                    ops::polynomial(x, next().reshape([polynomial.rows, polynomial.degree + 1]))
                 }
-                TrainedLayer::Function(function)
+                TrainedLayer::Function { function }
                     if matches!(normalisation, Normalisation::Stored) =>
                 {
                     ops::function(x, *function)
                 }
-                TrainedLayer::Polynomial { degree, rows, .. } => {
-                    let numbers = next().reshape([*rows, degree + 1]);
+                TrainedLayer::Polynomial(polynomial) => {
+                    let numbers = next().reshape([polynomial.rows, polynomial.degree + 1]);
                     let fixed = fixed_at(layer).map(|fixed| fixed.moments.clone());
-                    let activation = self.polynomial(shape, *degree, fixed);
+                    let activation = self.polynomial(shape, polynomial.degree, fixed);
                     let (y, inner) = activated(
                         activation,
                         x,
@@ -296,7 +272,7 @@ impl<'n> Graph<'n> {
                     }
                     y
                 }
-                TrainedLayer::Function(function) => {
+                TrainedLayer::Function { function } => {
                     let activation = Activation {
                         function: Some((ops::original(*function), 1.0)),
                         ..ops::identity(shape.channels)
@@ -317,18 +293,7 @@ impl<'n> Graph<'n> {
                     x,
                     Windows {
                         input: shape,
-                        kernel: *size,
-                        stride: *stride,
-                        padding: 0,
-                    },
-                ),
-                TrainedLayer::MaxPool { size, stride } => ops::max_pool(
-                    x,
-                    Windows {
-                        input: shape,
-                        kernel: *size,
-                        stride: *stride,
-                        padding: 0,
+                        window: Window::unpadded(*size, *stride),
                     },
                 ),
             };

@@ -8,7 +8,7 @@
 //! ascending coefficients.
 
 use super::ops::Moments;
-use cryptodl_model::{TrainedLayer, TrainedNetwork};
+use cryptodl_model::{PolynomialActivation, TrainedLayer, TrainedNetwork};
 use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 
 /// Added to the variance of the quadratic part.
@@ -25,11 +25,11 @@ pub(crate) fn begin(network: &mut TrainedNetwork) {
 
 fn rows_of(network: &mut TrainedNetwork) -> impl Iterator<Item = &mut [f32; 3]> {
     network.layers.iter_mut().flat_map(|layer| match layer {
-        TrainedLayer::Polynomial {
+        TrainedLayer::Polynomial(PolynomialActivation {
             degree: 2,
             coefficients,
             ..
-        } => coefficients.as_chunks_mut::<3>().0,
+        }) => coefficients.as_chunks_mut::<3>().0,
         _ => &mut [],
     })
 }
@@ -127,14 +127,16 @@ mod tests {
     #[test]
     fn training_starts_at_the_hermite_coefficients_of_the_polynomial() {
         let mut network = cryptodl_reference::network(1);
-        let start = TrainedLayer::Polynomial {
+        let start = TrainedLayer::Polynomial(PolynomialActivation {
             degree: 2,
             rows: 2,
             coefficients: [0.2, 0.5, 0.1995].repeat(2),
-        };
+        });
         network.layers = vec![start];
         begin(&mut network);
-        let TrainedLayer::Polynomial { coefficients, .. } = &network.layers[0] else {
+        let TrainedLayer::Polynomial(PolynomialActivation { coefficients, .. }) =
+            &network.layers[0]
+        else {
             panic!("a polynomial")
         };
         for row in coefficients.chunks(3) {

@@ -146,7 +146,6 @@ impl Moments {
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
-    use cryptodl_model::TrainedLayer;
     use cryptodl_reference as reference;
 
     #[test]
@@ -159,12 +158,7 @@ mod tests {
             .layers
             .iter()
             .enumerate()
-            .filter(|(_, layer)| {
-                matches!(
-                    layer,
-                    TrainedLayer::Polynomial { .. } | TrainedLayer::Function(_)
-                )
-            })
+            .filter(|(_, layer)| layer.is_activation())
             .map(|(index, _)| index)
             .collect();
         assert_eq!(

@@ -1,8 +1,9 @@
 //! SGD with Nesterov momentum, Adam, AdamW and Muon on a flat vector of weights, and clipping of the gradient's norm.
 
 use super::muon;
-use crate::parameters::{Parameters, Role};
+use crate::parameters::Parameters;
 use cryptodl_model::ModelError;
+use cryptodl_model::Role;
 use cryptodl_spec::{Optimizer, TrainSpec};
 
 /// Decay of Adam's first and second moments, and what keeps its division from zero (Kingma and Ba 2015).

@@ -1,23 +1,8 @@
 //! Every trained number of a network as one flat vector, so that optimiser, average, clipping and checkpoint are one loop each.
 
-use cryptodl_model::{TrainedLayer, TrainedNetwork};
+use cryptodl_model::{Role, TrainedLayer, TrainedNetwork};
 use polyapprox::Interval;
 use std::ops::Range;
-
-/// What a run of numbers is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Weights of a convolution or dense layer: the only numbers that decay.
-    Weight,
-    /// Bias of a convolution or dense layer.
-    Bias,
-    /// Batch norm's factor.
-    Gamma,
-    /// Batch norm's offset.
-    Beta,
-    /// Ascending polynomial coefficients, `[rows, degree + 1]`.
-    Coefficients,
-}
 
 /// How polynomial coefficients stand in the flat vector.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -98,15 +83,18 @@ impl Parameters {
     pub fn of(network: &TrainedNetwork, coefficients: Coefficients) -> Self {
         let (mut segments, mut len) = (Vec::new(), 0);
         for (layer, numbers) in network.layers.iter().enumerate() {
-            for (role, values) in lists(numbers) {
+            for (role, _, values) in numbers.tensors() {
+                if !role.is_trained() {
+                    continue;
+                }
                 let range = len..len + values.len();
                 len = range.end;
                 let units = match numbers {
-                    TrainedLayer::Polynomial { degree, .. } => coefficients.units(*degree),
+                    TrainedLayer::Polynomial(numbers) => coefficients.units(numbers.degree),
                     _ => vec![1.0],
                 };
                 let filters = match (numbers, role) {
-                    (TrainedLayer::Conv { out_channels, .. }, Role::Weight) => *out_channels,
+                    (TrainedLayer::Conv(conv), Role::Weight) => conv.out_channels,
                     _ => 0,
                 };
                 let trainable = match coefficients {
@@ -152,8 +140,9 @@ impl Parameters {
     /// The network's numbers, flat.
     pub fn gather(&self, network: &TrainedNetwork) -> Vec<f32> {
         let mut flat = Vec::with_capacity(self.len);
-        let lists = network.layers.iter().flat_map(lists);
-        for ((_, values), segment) in lists.zip(&self.segments) {
+        let tensors = network.layers.iter().flat_map(TrainedLayer::tensors);
+        let trained = tensors.filter(|(role, ..)| role.is_trained());
+        for ((_, _, values), segment) in trained.zip(&self.segments) {
             flat.extend(
                 values
                     .iter()
@@ -166,52 +155,14 @@ impl Parameters {
 
     /// Puts flat numbers into the network that this layout was made of.
     pub fn scatter(&self, flat: &[f32], network: &mut TrainedNetwork) {
-        let lists = network.layers.iter_mut().flat_map(lists_mut);
-        for ((_, values), segment) in lists.zip(&self.segments) {
+        let layers = network.layers.iter_mut();
+        let tensors = layers.flat_map(TrainedLayer::tensors_mut);
+        let trained = tensors.filter(|(role, ..)| role.is_trained());
+        for ((_, _, values), segment) in trained.zip(&self.segments) {
             let flat = flat[segment.range.clone()].iter().zip(segment.every_unit());
             for (value, (flat, unit)) in values.iter_mut().zip(flat) {
                 *value = flat * unit;
             }
-        }
-    }
-}
-
-/// The trained lists of a layer. Batch norm's mean and variance are measured, not trained, and not among them.
-fn lists(layer: &TrainedLayer) -> Vec<(Role, &[f32])> {
-    match layer {
-        TrainedLayer::Conv { weight, bias, .. } | TrainedLayer::Dense { weight, bias, .. } => {
-            let mut lists = vec![(Role::Weight, weight.as_slice())];
-            if !bias.is_empty() {
-                lists.push((Role::Bias, bias));
-            }
-            lists
-        }
-        TrainedLayer::BatchNorm { gamma, beta, .. } => {
-            vec![(Role::Gamma, gamma), (Role::Beta, beta)]
-        }
-        TrainedLayer::Polynomial { coefficients, .. } => vec![(Role::Coefficients, coefficients)],
-        TrainedLayer::Function(_) | TrainedLayer::AvgPool { .. } | TrainedLayer::MaxPool { .. } => {
-            Vec::new()
-        }
-    }
-}
-
-/// [`lists`], to be written to.
-fn lists_mut(layer: &mut TrainedLayer) -> Vec<(Role, &mut [f32])> {
-    match layer {
-        TrainedLayer::Conv { weight, bias, .. } | TrainedLayer::Dense { weight, bias, .. } => {
-            let mut lists = vec![(Role::Weight, weight.as_mut_slice())];
-            if !bias.is_empty() {
-                lists.push((Role::Bias, bias));
-            }
-            lists
-        }
-        TrainedLayer::BatchNorm { gamma, beta, .. } => {
-            vec![(Role::Gamma, gamma), (Role::Beta, beta)]
-        }
-        TrainedLayer::Polynomial { coefficients, .. } => vec![(Role::Coefficients, coefficients)],
-        TrainedLayer::Function(_) | TrainedLayer::AvgPool { .. } | TrainedLayer::MaxPool { .. } => {
-            Vec::new()
         }
     }
 }

@@ -8,10 +8,10 @@
 use super::recalibrate::BATCH;
 use crate::graph::{Graph, Normalisation, values};
 use crate::infer::{Inputs, tensor};
-use crate::parameters::{Parameters, Role};
+use crate::parameters::Parameters;
 use burn::tensor::Device;
 use cryptodl_data::Images;
-use cryptodl_model::{ModelError, TrainedLayer, TrainedNetwork};
+use cryptodl_model::{ModelError, Role, TrainedLayer, TrainedNetwork};
 use cryptodl_spec::{QuantizeSpec, Shape};
 
 /// Share of the epochs before rounding starts: integers need a network that already knows something.
@@ -96,13 +96,13 @@ impl Quantiser {
             return Err(ModelError::Network("no layer has weights".into()));
         };
         let channels = match &network.layers[segment.layer] {
-            TrainedLayer::Conv { out_channels, .. } => *out_channels,
-            TrainedLayer::Dense { outputs, .. } => *outputs,
+            TrainedLayer::Conv(conv) => conv.out_channels,
+            TrainedLayer::Dense(dense) => dense.outputs,
             _ => 1,
         };
         let norm = network.layers[segment.layer..]
             .iter()
-            .position(|layer| matches!(layer, TrainedLayer::BatchNorm { .. }))
+            .position(|layer| matches!(layer, TrainedLayer::BatchNorm(_)))
             .map(|after| segment.layer + after)
             .ok_or_else(|| ModelError::Network("no batch norm follows the first layer".into()))?;
         let gammas = parameters

@@ -34,18 +34,14 @@ pub(super) fn recalibrate(
             &mut network.layers[statistics.layer],
             parameters.coefficients(),
         ) {
-            (TrainedLayer::BatchNorm { mean, variance, .. }, _) => {
-                *mean = moments.mean.iter().map(|mean| *mean as f32).collect();
-                *variance = moments
-                    .variance
-                    .iter()
-                    .map(|square| *square as f32)
-                    .collect();
+            (TrainedLayer::BatchNorm(norm), _) => {
+                let singles = |values: &[f64]| values.iter().map(|value| *value as f32).collect();
+                norm.mean = singles(&moments.mean);
+                norm.variance = singles(&moments.variance);
             }
-            (
-                TrainedLayer::Polynomial { coefficients, .. },
-                Coefficients::HermiteNormalized { linear },
-            ) => hermite::finish(coefficients, linear, &moments),
+            (TrainedLayer::Polynomial(polynomial), Coefficients::HermiteNormalized { linear }) => {
+                hermite::finish(&mut polynomial.coefficients, linear, &moments)
+            }
             _ => {}
         }
     }
@@ -122,9 +118,10 @@ mod tests {
         );
         let inputs = Inputs::new(&network, &images).unwrap();
         recalibrate(&mut network, &shapes, &parameters, &inputs, 1100).unwrap();
-        let TrainedLayer::BatchNorm { mean, variance, .. } = &network.layers[1] else {
+        let TrainedLayer::BatchNorm(norm) = &network.layers[1] else {
             panic!("layer 1 is a batch norm")
         };
+        let (mean, variance) = (&norm.mean, &norm.variance);
         let plane = shapes[0].height * shapes[0].width;
         let maps: Vec<Vec<f64>> = images
             .pixels

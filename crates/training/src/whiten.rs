@@ -21,18 +21,12 @@ const EPSILON: f64 = 1e-2;
 /// Where the images do not have the network's shape.
 pub(super) fn whiten(network: &mut TrainedNetwork, inputs: &Inputs<'_>) -> Result<(), ModelError> {
     let input = network.input;
-    let Some(TrainedLayer::Conv {
-        in_channels,
-        kernel,
-        weight,
-        ..
-    }) = network.layers.first_mut()
-    else {
+    let Some(TrainedLayer::Conv(conv)) = network.layers.first_mut() else {
         return Err(ModelError::Network(
             "its first layer is no convolution, whose filters could whiten".into(),
         ));
     };
-    let (channels, kernel) = (*in_channels, *kernel);
+    let (channels, kernel, weight) = (conv.in_channels, conv.kernel, &mut conv.weight);
     let size = channels * kernel * kernel;
     let mut moments = vec![0.0_f64; size * size];
     let mut patch = vec![0.0_f64; size];
@@ -85,12 +79,13 @@ fn windows(side: usize, kernel: usize) -> Range<usize> {
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
+    use cryptodl_model::Conv;
     use cryptodl_reference as reference;
 
     #[test]
     fn whitened_patches_are_uncorrelated() {
         let mut network = reference::network(1);
-        network.layers[0] = TrainedLayer::Conv {
+        network.layers[0] = TrainedLayer::Conv(Conv {
             in_channels: 1,
             out_channels: 11,
             kernel: 3,
@@ -98,7 +93,7 @@ mod tests {
             padding: 1,
             weight: vec![0.25; 11 * 9],
             bias: Vec::new(),
-        };
+        });
         // Neighbours are alike, so that there is something to whiten.
         let mut images = reference::images(network.input, 400, 8);
         for at in 1..images.pixels.len() {
@@ -106,7 +101,7 @@ mod tests {
         }
         let inputs = Inputs::new(&network.clone(), &images).unwrap();
         whiten(&mut network, &inputs).unwrap();
-        let TrainedLayer::Conv { weight, .. } = &network.layers[0] else {
+        let TrainedLayer::Conv(Conv { weight, .. }) = &network.layers[0] else {
             panic!("a convolution")
         };
         assert!(

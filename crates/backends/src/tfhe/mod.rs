@@ -34,7 +34,7 @@ use super::{
     ServerSide, Work,
 };
 use cryptodl_circuit::CircuitError;
-use cryptodl_circuit::pbs::{LookupCircuit, LookupPlan, ParameterSet};
+use cryptodl_circuit::pbs::{ParameterSet, PbsCircuit, PbsPlan};
 use cryptodl_data::{ImageRange, Images};
 use cryptodl_records::{EncryptionSummary, Evaluation, LayerRow, Timing};
 use cryptodl_runtime::Progress;
@@ -71,9 +71,9 @@ impl Backend for Bootstrapped {
     }
 
     fn export(&self, run: &Path, images: ImageRange, folder: &Path) -> Result<(), EncryptedError> {
-        let circuit: LookupCircuit = read_json(&run.join(LOOKUP_FILE))?;
+        let circuit: PbsCircuit = read_json(&run.join(LOOKUP_FILE))?;
         circuit.check().map_err(CircuitError::from)?;
-        let plan: LookupPlan = read_json(&run.join(PLAN_FILE))?;
+        let plan: PbsPlan = read_json(&run.join(PLAN_FILE))?;
         export(&circuit, &plan, images, folder)
     }
 
@@ -170,8 +170,8 @@ impl ServerSide for Server {
 
 fn evaluate(
     job: &Job<'_>,
-    circuit: &LookupCircuit,
-    plan: &LookupPlan,
+    circuit: &PbsCircuit,
+    plan: &PbsPlan,
     threads: usize,
 ) -> Result<Outcome, EncryptedError> {
     let set = plan.set().map_err(cryptodl_circuit::CircuitError::from)?;
@@ -263,7 +263,7 @@ fn evaluate(
 
 /// Core-seconds over threads: the layers of neighbouring images overlap, so that a layer has no wall-clock time of its own.
 fn layer_rows(
-    plan: &LookupPlan,
+    plan: &PbsPlan,
     set: &ParameterSet,
     spent: &[Duration],
     threads: usize,
@@ -289,7 +289,7 @@ fn layer_rows(
 }
 
 fn summary(
-    plan: &LookupPlan,
+    plan: &PbsPlan,
     set: &ParameterSet,
     evaluation_key_bytes: u64,
     upload_bytes: u64,

@@ -14,7 +14,7 @@ use crate::exported::{
 };
 use crate::sealed::Digest;
 use cryptodl_circuit::CircuitError;
-use cryptodl_circuit::pbs::{LookupCircuit, LookupPlan, ParameterSet};
+use cryptodl_circuit::pbs::{ParameterSet, PbsCircuit, PbsPlan};
 use cryptodl_data::ImageRange;
 use cryptodl_spec::{BackendName, Shape};
 
@@ -49,11 +49,11 @@ pub struct ServerPackage {
     /// Name of the parameter set.
     pub set: String,
     /// The quantised network.
-    pub circuit: LookupCircuit,
+    pub circuit: PbsCircuit,
 }
 
 /// Identifies a circuit under a set.
-pub(super) fn circuit_digest(circuit: &LookupCircuit, set: &ParameterSet) -> Digest {
+pub(super) fn circuit_digest(circuit: &PbsCircuit, set: &ParameterSet) -> Digest {
     // A plain value: its JSON cannot fail.
     let text = serde_json::to_vec(circuit).unwrap_or_default();
     Digest::of("cryptodl tfhe circuit 1", &[&set_digest(set).0, &text])
@@ -65,7 +65,7 @@ fn named(set: &str) -> Result<&'static ParameterSet, String> {
 
 impl ClientPackage {
     /// The client's part of a circuit, for images like those of the training.
-    pub fn new(circuit: &LookupCircuit, set: &ParameterSet, images: ImageRange) -> Self {
+    pub fn new(circuit: &PbsCircuit, set: &ParameterSet, images: ImageRange) -> Self {
         Self {
             set: set.name.to_owned(),
             input: circuit.input,
@@ -136,8 +136,8 @@ impl ServerPackage {
 /// # Errors
 /// [`EncryptedError::Circuit`] where the plan names an unknown set, [`EncryptedError::File`] where nothing can be written.
 pub fn export(
-    circuit: &LookupCircuit,
-    plan: &LookupPlan,
+    circuit: &PbsCircuit,
+    plan: &PbsPlan,
     images: ImageRange,
     folder: &Path,
 ) -> Result<(), EncryptedError> {

@@ -16,13 +16,13 @@ use super::wire;
 use crate::EncryptedError;
 use crate::sealed::{Digest, FileKind, Label};
 use ckks::LinearMap;
-use cryptodl_circuit::pbs::{IntegerSum, LookupCircuit};
+use cryptodl_circuit::pbs::{IntegerSum, PbsCircuit};
 
 /// The owner of the network.
 #[derive(Debug)]
 pub struct Server {
     key: ServerKey,
-    circuit: LookupCircuit,
+    circuit: PbsCircuit,
     /// Which circuit it is.
     digest: Digest,
     /// Core-nanoseconds: a sum and its look-ups in turn, the logits last.
@@ -37,7 +37,7 @@ impl Server {
     ///
     /// # Errors
     /// [`EncryptedError::Mismatch`] where the keys have fewer message bits than the circuit.
-    pub fn new(key: ServerKey, circuit: LookupCircuit) -> Result<Self, EncryptedError> {
+    pub fn new(key: ServerKey, circuit: PbsCircuit) -> Result<Self, EncryptedError> {
         circuit
             .check()
             .map_err(cryptodl_circuit::CircuitError::from)?;

@@ -10,7 +10,7 @@ use super::*;
 use crate::Work;
 use ::tfhe::core_crypto::prelude::*;
 use ckks::LinearMap;
-use cryptodl_circuit::pbs::{Bits, Noise, PARAMETER_SETS, compile_lookup, look_up, quantise};
+use cryptodl_circuit::pbs::{Bits, Noise, PARAMETER_SETS, compile, look_up, quantise};
 use cryptodl_model::TrainedLayer;
 use cryptodl_reference as reference;
 use cryptodl_reference::dense::{images, network, square};
@@ -161,7 +161,12 @@ fn a_tiny_network_gives_the_simulators_integers() {
     let images = images(60);
     let stop = AtomicBool::new(false);
     drop(keys());
-    for activation in [square(), TrainedLayer::Function(Function::Relu)] {
+    for activation in [
+        square(),
+        TrainedLayer::Function {
+            function: Function::Relu,
+        },
+    ] {
         let circuit = quantise(&network(activation, 5), &images, bits(5)).unwrap();
         let plan = plan_of(&circuit);
         let job = Job {
@@ -177,7 +182,7 @@ fn a_tiny_network_gives_the_simulators_integers() {
             stop: &stop,
         };
         let outcome = Bootstrapped.evaluate(&job).unwrap();
-        let wanted = cryptodl_circuit::pbs::simulate_lookup(&circuit, &images.first(3)).unwrap();
+        let wanted = cryptodl_circuit::pbs::simulate(&circuit, &images.first(3)).unwrap();
         assert_eq!(outcome.evaluation, wanted);
         assert_eq!(outcome.encryption.bootstraps_per_image, Some(5));
         assert_eq!(outcome.layers.len(), 3);
@@ -191,16 +196,16 @@ fn a_tiny_network_gives_the_simulators_integers() {
     }
 }
 
-fn plan_of(circuit: &LookupCircuit) -> LookupPlan {
+fn plan_of(circuit: &PbsCircuit) -> PbsPlan {
     let experiment = reference::experiment(1);
-    let (.., choice) = compile_lookup(
+    let (.., choice) = compile(
         &network(square(), 5),
         &images(60),
         10,
         &experiment.encryption,
     )
     .unwrap();
-    LookupPlan::new(circuit, SET, choice)
+    PbsPlan::new(circuit, SET, choice)
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 /// Why a network cannot be quantised, planned or simulated.
 #[derive(Debug, thiserror::Error)]
-pub enum LookupError {
+pub enum PbsError {
     /// A circuit that contradicts itself.
     #[error("not a valid look-up circuit: in {place}, {what} is {found}, but it must be {wanted}")]
     Invalid {
@@ -45,7 +45,7 @@ pub enum LookupError {
     },
 }
 
-impl LookupError {
+impl PbsError {
     pub(super) fn invalid(
         place: &str,
         what: &'static str,

@@ -1,7 +1,7 @@
 //! Circuits for bootstrapped engines: exact integers between look-up tables, no cryptography.
 //!
 //! ```text
-//! TrainedNetwork + training images -> quantise -> LookupCircuit -> plan -> LookupPlan (parameter set, noise, cost)
+//! TrainedNetwork + training images -> quantise -> PbsCircuit -> plan -> PbsPlan (parameter set, noise, cost)
 //!                                                      |
 //!                                                      +-> simulate: the same integers as the encrypted run
 //! ```
@@ -26,11 +26,11 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-pub use error::LookupError;
+pub use error::PbsError;
 pub use noise::Noise;
 pub use parameters::{PARAMETER_SETS, ParameterSet};
-pub use plan::{LookupPlan, LookupRow, plan_lookup_shape};
+pub use plan::{PbsPlan, PbsRow, plan_shape};
 pub use quantise::{Bits, quantise};
-pub use search::{Choice, compile_lookup};
-pub use simulate::{look_up, pixel_integers, simulate_lookup};
-pub use types::{IntegerSum, LookupCircuit, LookupLayer};
+pub use search::{Choice, compile};
+pub use simulate::{look_up, pixel_integers, simulate};
+pub use types::{IntegerSum, PbsCircuit, PbsLayer};

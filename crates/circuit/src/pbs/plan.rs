@@ -2,16 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::LookupError;
+use super::error::PbsError;
 use super::parameters::{PARAMETER_SETS, ParameterSet};
 use super::search::Choice;
-use super::types::LookupCircuit;
+use super::types::PbsCircuit;
 use crate::error::CircuitError;
 use cryptodl_spec::{Experiment, LayerSpec};
 
 /// One row of the plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LookupRow {
+pub struct PbsRow {
     /// `dense1`, `relu1`, ...
     pub name: String,
     /// `linear` or `look-up`.
@@ -28,7 +28,7 @@ pub struct LookupRow {
 
 /// Parameters, sizes and failure probabilities.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LookupPlan {
+pub struct PbsPlan {
     /// The crate's name for the parameter set.
     pub set: String,
     /// Bits of a pixel; `None` where the search has still to choose them.
@@ -44,18 +44,18 @@ pub struct LookupPlan {
     /// Bootstraps of one image.
     pub bootstraps: usize,
     /// In order.
-    pub layers: Vec<LookupRow>,
+    pub layers: Vec<PbsRow>,
     /// How the bits were chosen; `None` before training.
     pub choice: Option<Choice>,
 }
 
-impl LookupPlan {
+impl PbsPlan {
     /// Of a circuit under a set.
-    pub fn new(circuit: &LookupCircuit, set: &ParameterSet, choice: Choice) -> Self {
+    pub fn new(circuit: &PbsCircuit, set: &ParameterSet, choice: Choice) -> Self {
         let failure = circuit.failure(set);
         let mut layers = Vec::new();
         for layer in &circuit.layers {
-            layers.push(LookupRow {
+            layers.push(PbsRow {
                 name: layer.sum.name.clone(),
                 kind: "linear".into(),
                 macs: layer.sum.macs(),
@@ -65,7 +65,7 @@ impl LookupPlan {
             });
             let entries = layer.tables.iter().flatten();
             let largest = entries.map(|entry| entry.unsigned_abs()).max().unwrap_or(0);
-            layers.push(LookupRow {
+            layers.push(PbsRow {
                 name: layer.name.clone(),
                 kind: "look-up".into(),
                 macs: 0,
@@ -74,7 +74,7 @@ impl LookupPlan {
                 bits: (2 * largest + 1).next_power_of_two().ilog2(),
             });
         }
-        layers.push(LookupRow {
+        layers.push(PbsRow {
             name: circuit.logits.name.clone(),
             kind: "linear".into(),
             macs: circuit.logits.macs(),
@@ -99,9 +99,9 @@ impl LookupPlan {
     ///
     /// # Errors
     /// Where a file names a set that there is not.
-    pub fn set(&self) -> Result<&'static ParameterSet, LookupError> {
+    pub fn set(&self) -> Result<&'static ParameterSet, PbsError> {
         ParameterSet::named(&self.set).ok_or_else(|| {
-            LookupError::invalid(
+            PbsError::invalid(
                 "the plan",
                 "the parameter set",
                 &self.set,
@@ -117,15 +117,15 @@ const ASSUMED_MESSAGE_BITS: u32 = 5;
 /// The plan of a spec before training: how many bootstraps under which set.
 ///
 /// # Errors
-/// [`LookupError::NoSet`] where no set has the message bits of the spec.
-pub fn plan_lookup_shape(experiment: &Experiment) -> Result<LookupPlan, CircuitError> {
+/// [`PbsError::NoSet`] where no set has the message bits of the spec.
+pub fn plan_shape(experiment: &Experiment) -> Result<PbsPlan, CircuitError> {
     let encryption = &experiment.encryption;
     let message_bits = encryption.message_bits.unwrap_or(ASSUMED_MESSAGE_BITS);
     let set = PARAMETER_SETS
         .iter()
         // Below, logits come out with too much noise.
         .find(|set| set.message_bits >= message_bits.max(ASSUMED_MESSAGE_BITS))
-        .ok_or(LookupError::NoSet {
+        .ok_or(PbsError::NoSet {
             reasons: vec![format!("there is no set for {message_bits} message bits")],
         })?;
     let network = &experiment.network;
@@ -152,7 +152,7 @@ pub fn plan_lookup_shape(experiment: &Experiment) -> Result<LookupPlan, CircuitE
                 continue;
             }
         };
-        rows.push(LookupRow {
+        rows.push(PbsRow {
             name: format!("{name}{weighted}"),
             kind: if bootstraps > 0 { "look-up" } else { "linear" }.into(),
             macs: macs as u64,
@@ -162,7 +162,7 @@ pub fn plan_lookup_shape(experiment: &Experiment) -> Result<LookupPlan, CircuitE
         });
         input = *output;
     }
-    Ok(LookupPlan {
+    Ok(PbsPlan {
         set: set.name.into(),
         pixel_bits: encryption.pixel_bits,
         message_bits,

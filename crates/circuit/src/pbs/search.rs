@@ -2,15 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::LookupError;
+use super::error::PbsError;
 use super::noise::{Noise, failure_log2};
 use super::parameters::{PARAMETER_SETS, ParameterSet};
 use super::quantise::{Bits, quantise};
-use super::simulate::simulate_lookup;
-use super::types::LookupCircuit;
+use super::simulate::simulate;
+use super::types::PbsCircuit;
 use crate::error::CircuitError;
 use cryptodl_data::Images;
-use cryptodl_model::{TrainedLayer, TrainedNetwork};
+use cryptodl_model::TrainedNetwork;
 use cryptodl_spec::EncryptionSpec;
 
 /// What was chosen, and what it was chosen for.
@@ -50,7 +50,7 @@ pub(super) struct Failure {
     pub logit: f64,
 }
 
-impl LookupCircuit {
+impl PbsCircuit {
     /// See [`Failure`].
     pub(super) fn failure(&self, set: &ParameterSet) -> Failure {
         let noise = Noise::of(set);
@@ -95,24 +95,19 @@ impl LookupCircuit {
 /// Quantises `network` with the bits that the search finds best.
 ///
 /// # Errors
-/// What [`quantise`] fails with, and [`LookupError::NoSet`] where no parameter set carries any of the circuits.
-pub fn compile_lookup(
+/// What [`quantise`] fails with, and [`PbsError::NoSet`] where no parameter set carries any of the circuits.
+pub fn compile(
     network: &TrainedNetwork,
     train: &Images,
     validation: usize,
     encryption: &EncryptionSpec,
-) -> Result<(LookupCircuit, &'static ParameterSet, Choice), CircuitError> {
+) -> Result<(PbsCircuit, &'static ParameterSet, Choice), CircuitError> {
     let (kept, held_out) = train.hold_out(validation.clamp(1, train.len() / 2));
     let (calibration, held_out) = (kept.first(CALIBRATION), held_out.first(HELD_OUT));
     let hidden = network
         .layers
         .iter()
-        .filter(|layer| {
-            matches!(
-                layer,
-                TrainedLayer::Polynomial { .. } | TrainedLayer::Function(_)
-            )
-        })
+        .filter(|layer| layer.is_activation())
         .count();
     let hidden = if hidden > 1 {
         &HIDDEN[..]
@@ -136,13 +131,13 @@ pub fn compile_lookup(
         }
     }
     let mut reasons = Vec::new();
-    let mut found: Vec<(u64, LookupCircuit, &'static ParameterSet)> = Vec::new();
+    let mut found: Vec<(u64, PbsCircuit, &'static ParameterSet)> = Vec::new();
     let tried = candidates.len() as u64;
     for bits in candidates {
         let circuit = match quantise(network, &calibration, bits) {
             Ok(circuit) => circuit,
             // So few bits that every sum is a constant: others may do.
-            Err(CircuitError::Lookup(error @ LookupError::ZeroWeights { .. })) => {
+            Err(CircuitError::Lookup(error @ PbsError::ZeroWeights { .. })) => {
                 reasons.push(format!("{} message bits: {error}", bits.message));
                 continue;
             }
@@ -155,7 +150,7 @@ pub fn compile_lookup(
                 continue;
             }
         };
-        let predicted = simulate_lookup(&circuit, &held_out)?.predicted();
+        let predicted = simulate(&circuit, &held_out)?.predicted();
         let correct = predicted
             .iter()
             .zip(&held_out.labels)
@@ -166,7 +161,7 @@ pub fn compile_lookup(
     }
     let best = found.iter().map(|(correct, ..)| *correct).max();
     let Some(best) = best else {
-        return Err(LookupError::NoSet { reasons }.into());
+        return Err(PbsError::NoSet { reasons }.into());
     };
     let enough = best as f64 - TOLERANCE * held_out.len() as f64;
     // Of the sets that do, the cheapest; of its circuits, the best, and of equals the coarsest.
@@ -189,7 +184,7 @@ pub fn compile_lookup(
                 tried,
             },
         )),
-        None => Err(LookupError::NoSet { reasons }.into()),
+        None => Err(PbsError::NoSet { reasons }.into()),
     }
 }
 

@@ -2,12 +2,12 @@
 
 use rayon::prelude::*;
 
-use super::types::{IntegerSum, LookupCircuit, LookupLayer};
+use super::types::{IntegerSum, PbsCircuit, PbsLayer};
 use crate::error::CircuitError;
 use cryptodl_data::Images;
 use cryptodl_records::Evaluation;
 
-impl LookupCircuit {
+impl PbsCircuit {
     /// The integers that a client encrypts for one image.
     pub fn pixels(&self, image: &[u8]) -> Vec<i64> {
         pixel_integers(image, self.pixel_bits)
@@ -55,7 +55,7 @@ impl IntegerSum {
     }
 }
 
-impl LookupLayer {
+impl PbsLayer {
     pub(super) fn evaluate(
         &self,
         values: &[i64],
@@ -100,10 +100,7 @@ pub fn signed(value: i64, bits: u32) -> i64 {
 ///
 /// # Errors
 /// [`CircuitError::Images`] for images of another shape.
-pub fn simulate_lookup(
-    circuit: &LookupCircuit,
-    images: &Images,
-) -> Result<Evaluation, CircuitError> {
+pub fn simulate(circuit: &PbsCircuit, images: &Images) -> Result<Evaluation, CircuitError> {
     if images.shape != circuit.input {
         return Err(CircuitError::Images {
             found: images.shape.len(),

@@ -15,16 +15,10 @@ impl Activation {
     /// The activation of `layer`; `None` where it is another kind of layer.
     pub fn of(layer: &TrainedLayer) -> Option<Self> {
         match layer {
-            TrainedLayer::Function(function) => Some(Self::Function(*function)),
-            TrainedLayer::Polynomial {
-                degree,
-                coefficients,
-                ..
-            } => {
-                let rows = coefficients.chunks_exact(degree + 1);
-                let polynomials: Result<Vec<Polynomial>, _> = rows
-                    .map(|row| Polynomial::new(row.iter().map(|value| f64::from(*value)).collect()))
-                    .collect();
+            TrainedLayer::Function { function } => Some(Self::Function(*function)),
+            TrainedLayer::Polynomial(polynomial) => {
+                let polynomials: Result<Vec<Polynomial>, _> =
+                    polynomial.polynomials().map(Polynomial::new).collect();
                 polynomials.ok().map(Self::Polynomials)
             }
             _ => None,

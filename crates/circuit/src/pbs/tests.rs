@@ -5,7 +5,7 @@ use super::noise::failure_log2;
 use super::table::{Levels, half_turn};
 use super::*;
 use cryptodl_data::Images;
-use cryptodl_model::TrainedLayer;
+use cryptodl_model::{Dense, TrainedLayer};
 use cryptodl_reference::dense::{images, network, square};
 use cryptodl_reference::forward;
 use polyapprox::Function;
@@ -77,7 +77,12 @@ fn pixels_keep_black_and_white_and_round_to_the_nearest() {
 #[test]
 fn integers_are_near_the_float_network_and_finer_bits_are_nearer() {
     let images = images(300);
-    for activation in [square(), TrainedLayer::Function(Function::Relu)] {
+    for activation in [
+        square(),
+        TrainedLayer::Function {
+            function: Function::Relu,
+        },
+    ] {
         let network = network(activation, 12);
         let pixels = network.input.len();
         let float: Vec<f64> = images
@@ -87,7 +92,7 @@ fn integers_are_near_the_float_network_and_finer_bits_are_nearer() {
             .collect();
         let error = |message: u32| {
             let circuit = quantise(&network, &images, bits(message)).unwrap();
-            let integer = simulate_lookup(&circuit, &images).unwrap();
+            let integer = simulate(&circuit, &images).unwrap();
             let squares = integer
                 .logits
                 .iter()
@@ -127,8 +132,13 @@ fn sums_stay_within_the_tables_on_the_calibration_images() {
 
 #[test]
 fn weights_on_a_grid_stay_on_it() {
-    let mut network = network(TrainedLayer::Function(Function::Relu), 6);
-    if let TrainedLayer::Dense { weight, .. } = &mut network.layers[0] {
+    let mut network = network(
+        TrainedLayer::Function {
+            function: Function::Relu,
+        },
+        6,
+    );
+    if let TrainedLayer::Dense(Dense { weight, .. }) = &mut network.layers[0] {
         for (index, value) in weight.iter_mut().enumerate() {
             *value = ((index * 7 % 5) as f32 - 2.0) * 0.037;
         }
@@ -160,11 +170,8 @@ fn networks_without_a_place_for_look_ups_are_refused() {
 fn a_circuit_survives_its_file_and_contradictions_are_refused() {
     let circuit = quantise(&network(square(), 4), &images(50), bits(4)).unwrap();
     let text = serde_json::to_string(&circuit).unwrap();
-    assert_eq!(
-        serde_json::from_str::<LookupCircuit>(&text).unwrap(),
-        circuit
-    );
-    let changes: [fn(&mut LookupCircuit); 5] = [
+    assert_eq!(serde_json::from_str::<PbsCircuit>(&text).unwrap(), circuit);
+    let changes: [fn(&mut PbsCircuit); 5] = [
         |changed| changed.message_bits = 5,
         |changed| changed.layers[0].table_of[1] = 99,
         |changed| changed.logits.constants.truncate(1),
@@ -204,8 +211,7 @@ fn the_search_prefers_the_cheaper_of_equals() {
     let images = images(400);
     let experiment = cryptodl_reference::experiment(1);
     let network = network(square(), 8);
-    let (circuit, set, choice) =
-        compile_lookup(&network, &images, 100, &experiment.encryption).unwrap();
+    let (circuit, set, choice) = compile(&network, &images, 100, &experiment.encryption).unwrap();
     assert!(choice.tried > 10 && choice.images == 100);
     assert!(set.message_bits >= circuit.message_bits);
     let asked = cryptodl_spec::EncryptionSpec {
@@ -213,6 +219,6 @@ fn the_search_prefers_the_cheaper_of_equals() {
         pixel_bits: Some(2),
         ..experiment.encryption
     };
-    let (circuit, ..) = compile_lookup(&network, &images, 100, &asked).unwrap();
+    let (circuit, ..) = compile(&network, &images, 100, &asked).unwrap();
     assert_eq!((circuit.message_bits, circuit.pixel_bits), (6, 2));
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::LookupError;
+use super::error::PbsError;
 use crate::types::LinearKind;
 use ckks::LinearMap;
 use cryptodl_spec::Shape;
@@ -25,7 +25,7 @@ pub struct IntegerSum {
 /// The index of a look-up is the sum modulo `2^(message_bits + 1)`. The lower half reads the table, the upper half the negated table:
 /// that is what a bootstrap does where the padding bit is set, and the simulator does it too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LookupLayer {
+pub struct PbsLayer {
     /// The sum.
     pub sum: IntegerSum,
     /// `relu1`, `poly2`, ...
@@ -41,7 +41,7 @@ pub struct LookupLayer {
 
 /// A network of integers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LookupCircuit {
+pub struct PbsCircuit {
     /// Shape of one image.
     pub input: Shape,
     /// Bits of a pixel: byte `b` enters as `round(b (2^pixel_bits - 1) / 255)`.
@@ -49,7 +49,7 @@ pub struct LookupCircuit {
     /// A table has `2^message_bits` entries.
     pub message_bits: u32,
     /// In order.
-    pub layers: Vec<LookupLayer>,
+    pub layers: Vec<PbsLayer>,
     /// The last sum: the logits, decrypted as they are.
     pub logits: IntegerSum,
     /// Logits are integers modulo `2^logit_bits`, read as signed.
@@ -95,11 +95,11 @@ impl IntegerSum {
             * first.max_row_sum_of_squares()
     }
 
-    fn check(&self, inputs: usize) -> Result<usize, LookupError> {
+    fn check(&self, inputs: usize) -> Result<usize, PbsError> {
         let mut features = inputs;
         for map in &self.maps {
             if map.inputs() != features {
-                return Err(LookupError::invalid(
+                return Err(PbsError::invalid(
                     &self.name,
                     "inputs",
                     map.inputs(),
@@ -110,19 +110,14 @@ impl IntegerSum {
         }
         if self.maps.is_empty() || self.constants.len() != features {
             let found = self.constants.len();
-            return Err(LookupError::invalid(
-                &self.name,
-                "constants",
-                found,
-                features,
-            ));
+            return Err(PbsError::invalid(&self.name, "constants", found, features));
         }
         if self
             .constants
             .iter()
             .any(|value| value.unsigned_abs() >= MAX_ENTRY)
         {
-            return Err(LookupError::invalid(
+            return Err(PbsError::invalid(
                 &self.name,
                 "a constant's size",
                 "beyond bounds",
@@ -133,7 +128,7 @@ impl IntegerSum {
     }
 }
 
-impl LookupCircuit {
+impl PbsCircuit {
     /// Entries of a table.
     pub const fn messages(&self) -> usize {
         1 << self.message_bits
@@ -164,10 +159,10 @@ impl LookupCircuit {
     /// Whether a circuit (from a file, say) is one.
     ///
     /// # Errors
-    /// [`LookupError::Invalid`] with the first contradiction.
-    pub fn check(&self) -> Result<(), LookupError> {
+    /// [`PbsError::Invalid`] with the first contradiction.
+    pub fn check(&self) -> Result<(), PbsError> {
         if !(1..=MAX_MESSAGE_BITS).contains(&self.message_bits) {
-            return Err(LookupError::invalid(
+            return Err(PbsError::invalid(
                 "the circuit",
                 "message bits",
                 self.message_bits,
@@ -175,7 +170,7 @@ impl LookupCircuit {
             ));
         }
         if !(1..=8).contains(&self.pixel_bits) {
-            return Err(LookupError::invalid(
+            return Err(PbsError::invalid(
                 "the circuit",
                 "pixel bits",
                 self.pixel_bits,
@@ -183,7 +178,7 @@ impl LookupCircuit {
             ));
         }
         if !(self.message_bits + 1..=MAX_LOGIT_BITS).contains(&self.logit_bits) {
-            return Err(LookupError::invalid(
+            return Err(PbsError::invalid(
                 "the circuit",
                 "logit bits",
                 self.logit_bits,
@@ -195,7 +190,7 @@ impl LookupCircuit {
             features = layer.sum.check(features)?;
             let name = &layer.name;
             if layer.table_of.len() != features {
-                return Err(LookupError::invalid(
+                return Err(PbsError::invalid(
                     name,
                     "neurons",
                     layer.table_of.len(),
@@ -204,7 +199,7 @@ impl LookupCircuit {
             }
             let tables = layer.tables.len();
             if layer.table_of.iter().any(|table| *table as usize >= tables) {
-                return Err(LookupError::invalid(
+                return Err(PbsError::invalid(
                     name,
                     "a table's number",
                     "too large",
@@ -215,7 +210,7 @@ impl LookupCircuit {
                 if table.len() != self.messages()
                     || table.iter().any(|entry| entry.unsigned_abs() >= MAX_ENTRY)
                 {
-                    return Err(LookupError::invalid(
+                    return Err(PbsError::invalid(
                         name,
                         "entries of a table",
                         table.len(),
@@ -224,7 +219,7 @@ impl LookupCircuit {
                 }
             }
             if layer.through.unsigned_abs() >= MAX_ENTRY || (layer.through != 0 && index != 0) {
-                return Err(LookupError::invalid(
+                return Err(PbsError::invalid(
                     name,
                     "the part that passes by",
                     layer.through,

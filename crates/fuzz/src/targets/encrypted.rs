@@ -75,15 +75,15 @@ fn experiment(backend: &str) -> io::Result<Experiment> {
 #[cfg(feature = "tfhe")]
 fn lookups(run: &Path) -> io::Result<()> {
     use cryptodl::backends::LOOKUP_FILE;
-    use cryptodl::circuit::pbs::{LookupPlan, compile_lookup};
+    use cryptodl::circuit::pbs::{PbsPlan, compile};
     let mut encryption = experiment("tfhe")?.encryption;
     // With fewer, every weight of so small a network rounds to zero.
     encryption.message_bits = Some(4);
     encryption.pixel_bits = Some(1);
     let network = dense::network(dense::square(), 3);
-    let compiled = compile_lookup(&network, &dense::images(60), 10, &encryption);
+    let compiled = compile(&network, &dense::images(60), 10, &encryption);
     let (circuit, set, choice) = compiled.map_err(io::Error::other)?;
-    let plan = LookupPlan::new(&circuit, set, choice);
+    let plan = PbsPlan::new(&circuit, set, choice);
     fs::write(run.join(LOOKUP_FILE), serde_json::to_vec(&circuit)?)?;
     fs::write(run.join(PLAN_FILE), serde_json::to_vec(&plan)?)
 }

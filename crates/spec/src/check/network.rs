@@ -28,7 +28,7 @@ pub(super) fn check(raw: &RawNetwork, dataset: &DatasetSpec) -> Result<NetworkSp
         Some(layers) => explicit(layers, raw)?,
         None => knob(depth, width, dataset.name)
             .into_iter()
-            .map(|layer| Placed { layer, span: None })
+            .map(|layer| (layer, None))
             .collect(),
     };
     let with_norm = if flag(&raw.batch_norm, true) {
@@ -38,7 +38,7 @@ pub(super) fn check(raw: &RawNetwork, dataset: &DatasetSpec) -> Result<NetworkSp
     };
     let placed = closed(with_norm, CLASSES);
     let shapes = shapes(input, &placed).map_err(|(index, fault)| {
-        let place = placed.get(index).and_then(|placed| placed.span.clone());
+        let place = placed.get(index).and_then(|(_, place)| place.clone());
         let place = place
             .or_else(|| label(&raw.layers))
             .or_else(|| label(&raw.width));
@@ -46,7 +46,7 @@ pub(super) fn check(raw: &RawNetwork, dataset: &DatasetSpec) -> Result<NetworkSp
             .at_some(place, fault.why)
             .help(fault.help)
     })?;
-    let layers: Vec<LayerSpec> = placed.iter().map(|placed| placed.layer).collect();
+    let layers: Vec<LayerSpec> = placed.iter().map(|(layer, _)| *layer).collect();
     let depth = layers
         .iter()
         .filter(|layer| matches!(layer, LayerSpec::Conv { .. }))
@@ -160,10 +160,7 @@ fn layer(index: usize, raw: &Spanned<RawLayer>) -> Result<Placed, Problem> {
             return Err(unknown(kind, &format!("{}.type", fields.path), kinds));
         }
     };
-    Ok(Placed {
-        layer,
-        span: Some(span),
-    })
+    Ok((layer, Some(span)))
 }
 
 /// The fields of one layer.

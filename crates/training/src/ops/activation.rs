@@ -3,6 +3,7 @@
 use super::kernel::{Kernel, Matrix, Owned, apply};
 use super::memory::{MapEntry, take};
 use burn::tensor::Tensor;
+use cryptodl_model::BatchNorm;
 use nhwc::{Activation, Form, Forward, Norm};
 use polyapprox::Function;
 use std::sync::{Arc, OnceLock};
@@ -75,29 +76,11 @@ pub(crate) fn row<const N: usize>(numbers: [f32; N], x: &Tensor<2>) -> Tensor<2>
 /// # Shapes
 /// - `x` and output: `[rows, channels]`
 /// - all lists: `[channels]`
-pub(crate) fn fixed_norm(
-    x: Tensor<2>,
-    gamma: &[f32],
-    beta: &[f32],
-    mean: &[f32],
-    variance: &[f32],
-    epsilon: f64,
-) -> Tensor<2> {
-    let factors: Vec<f64> = gamma
-        .iter()
-        .zip(variance)
-        .map(|(gamma, variance)| f64::from(*gamma) / (f64::from(*variance) + epsilon).sqrt())
-        .collect();
-    let line = beta
-        .iter()
-        .zip(mean)
-        .zip(&factors)
-        .flat_map(|((beta, mean), factor)| {
-            [f64::from(*beta) - f64::from(*mean) * factor, *factor].map(|value| value as f32)
-        });
-    let line: Vec<f32> = line.collect();
-    let channels = gamma.len();
-    let numbers = Tensor::<1>::from_floats(line.as_slice(), &x.device()).reshape([channels, 2]);
+pub(crate) fn fixed_norm(x: Tensor<2>, norm: &BatchNorm) -> Tensor<2> {
+    let lines = norm.affine().flat_map(|(factor, offset)| [offset, factor]);
+    let lines: Vec<f32> = lines.map(|value| value as f32).collect();
+    let channels = norm.gamma.len();
+    let numbers = Tensor::<1>::from_floats(lines.as_slice(), &x.device()).reshape([channels, 2]);
     polynomial(x, numbers)
 }
 

@@ -21,9 +21,9 @@ pub(crate) fn conv(x: Tensor<2>, weight: Tensor<4>, windows: Windows) -> Tensor<
     let conv = Conv::new(
         [windows.input.height, windows.input.width],
         [windows.input.channels, outputs],
-        windows.kernel,
-        windows.stride,
-        windows.padding,
+        windows.window.size,
+        windows.window.stride,
+        windows.window.padding,
     );
     let weight = weight.reshape([outputs, windows.area()]);
     apply(Convolution(conv.expect("a window that fits")), x, weight)
@@ -72,12 +72,12 @@ mod tests {
     use super::*;
     use burn::tensor::module::conv2d;
     use burn::tensor::ops::ConvOptions;
-    use cryptodl_spec::Shape;
+    use cryptodl_spec::{Shape, Window};
 
     /// Parameters as a matrix `[out, in * kernel * kernel]`, for the checks.
     fn ours(x: Tensor<2>, weight: Tensor<2>, windows: Windows) -> Tensor<2> {
         let [outputs, _] = weight.dims();
-        let (channels, kernel) = (windows.input.channels, windows.kernel);
+        let (channels, kernel) = (windows.input.channels, windows.window.size);
         conv(
             x,
             weight.reshape([outputs, channels, kernel, kernel]),
@@ -97,8 +97,13 @@ mod tests {
         let x = x
             .reshape([images, height, width, channels])
             .permute([0, 3, 1, 2]);
-        let weight = weight.reshape([outputs, channels, windows.kernel, windows.kernel]);
-        let options = ConvOptions::new([windows.stride; 2], [windows.padding; 2], [1, 1], 1);
+        let weight = weight.reshape([outputs, channels, windows.window.size, windows.window.size]);
+        let options = ConvOptions::new(
+            [windows.window.stride; 2],
+            [windows.window.padding; 2],
+            [1, 1],
+            1,
+        );
         let (rows, columns) = windows.counts();
         conv2d(x, weight, None, options)
             .permute([0, 2, 3, 1])
@@ -121,9 +126,11 @@ mod tests {
                     height,
                     width,
                 },
-                kernel,
-                stride,
-                padding,
+                window: Window {
+                    size: kernel,
+                    stride,
+                    padding,
+                },
             };
             let x = (
                 random(images * height * width, channels, 1),
@@ -150,9 +157,11 @@ mod tests {
                 height: 8,
                 width: 8,
             },
-            kernel: 3,
-            stride: 1,
-            padding: 1,
+            window: Window {
+                size: 3,
+                stride: 1,
+                padding: 1,
+            },
         };
         let x = (random(150 * 64, 2, 1), [150 * 64, 2]);
         same_bits_on_any_threads(x, (random(3, 18, 2), [3, 18]), |x, w| ours(x, w, windows));

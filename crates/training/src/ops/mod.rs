@@ -16,5 +16,5 @@ pub(crate) use activation::{
 pub(crate) use conv::conv;
 pub(crate) use memory::release;
 pub(crate) use nhwc::Moments;
-pub(crate) use pool::{avg_pool, max_pool};
+pub(crate) use pool::avg_pool;
 pub(crate) use windows::Windows;

@@ -1,12 +1,9 @@
-//! Average and maximum pooling.
+//! Average pooling.
 
 use super::kernel::{Kernel, Matrix, Owned, apply};
 use super::memory::{MapEntry, take};
 use super::windows::Windows;
 use burn::tensor::Tensor;
-use burn::tensor::module::max_pool2d;
-use burn::tensor::ops::MaxPoolOptions;
-use cryptodl_spec::Shape;
 use rayon::prelude::*;
 
 /// Mean over each window. There must be no padding.
@@ -35,7 +32,7 @@ impl Average {
 
     /// One over the pixels of a window.
     fn share(&self) -> f32 {
-        1.0 / (self.windows.kernel * self.windows.kernel) as f32
+        1.0 / (self.windows.window.size * self.windows.window.size) as f32
     }
 }
 
@@ -106,34 +103,13 @@ impl Kernel for Average {
     }
 }
 
-/// Largest value of each window. There must be no padding. In the clear only, so the engine's own operation will do.
-///
-/// # Shapes
-/// `[images * height * width, channels]` to `[images * rows * columns, channels]`
-pub(crate) fn max_pool(x: Tensor<2>, windows: Windows) -> Tensor<2> {
-    let Shape {
-        channels,
-        height,
-        width,
-    } = windows.input;
-    let images = x.dims()[0] / (height * width);
-    let (rows, columns) = windows.counts();
-    let mut options = MaxPoolOptions::new([windows.kernel; 2]);
-    options.stride = [windows.stride; 2];
-    let x = x
-        .reshape([images, height, width, channels])
-        .permute([0, 3, 1, 2]);
-    max_pool2d(x, options)
-        .permute([0, 2, 3, 1])
-        .reshape([images * rows * columns, channels])
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::kernel::check::{random, same};
     use super::*;
     use burn::tensor::module::avg_pool2d;
     use burn::tensor::ops::AvgPoolOptions;
+    use cryptodl_spec::{Shape, Window};
 
     #[test]
     fn averages_agree_with_the_engines_own_operation() {
@@ -149,9 +125,7 @@ mod tests {
                     height,
                     width,
                 },
-                kernel,
-                stride,
-                padding: 0,
+                window: Window::unpadded(kernel, stride),
             };
             let rows = 3 * height * width;
             same(

@@ -7,7 +7,7 @@ mod vocabulary;
 use super::*;
 use crate::logits;
 use cryptodl_data::{Dataset, Images};
-use cryptodl_model::{Activations, TrainedLayer, unit};
+use cryptodl_model::{Activations, PolynomialActivation, TrainedLayer, unit};
 use cryptodl_model::{Purpose, generator};
 use cryptodl_reference as reference;
 use cryptodl_spec::{Experiment, Shape, Trainable};
@@ -133,7 +133,7 @@ fn a_short_training_beats_chance_clearly_with_every_optimiser_and_kind_of_coeffi
             .map(|value| *value as f32)
             .collect();
         for layer in &outcome.network.layers {
-            if let TrainedLayer::Polynomial { coefficients, .. } = layer {
+            if let TrainedLayer::Polynomial(PolynomialActivation { coefficients, .. }) = layer {
                 let moved = coefficients.chunks(3).any(|row| row != start);
                 assert_eq!(moved, trainable != Trainable::Fixed);
                 assert!(
@@ -165,7 +165,7 @@ fn the_original_function_trains_too_and_keeps_its_own_checkpoint() {
             .network
             .layers
             .iter()
-            .any(|layer| matches!(layer, TrainedLayer::Function(_)))
+            .any(|layer| matches!(layer, TrainedLayer::Function { .. }))
     );
     assert_eq!(run(&experiment, folder.path()).unwrap().resumed_from, None);
 }

@@ -75,14 +75,9 @@ fn the_normalised_hermite_form_learns_and_ends_as_plain_polynomials() {
     assert!(preprocessing.filter.is_some() && preprocessing.soft_clamp == Some(3.0));
     let mut polynomials = 0;
     for layer in &outcome.network.layers {
-        if let TrainedLayer::Polynomial {
-            degree,
-            coefficients,
-            ..
-        } = layer
-        {
+        if let TrainedLayer::Polynomial(polynomial) = layer {
             polynomials += 1;
-            for row in coefficients.chunks(degree + 1) {
+            for row in polynomial.coefficients.chunks(polynomial.degree + 1) {
                 // 0.5 z with a gain near one, and a quadratic part that never comes near zero.
                 assert!((0.1..1.0).contains(&row[1].abs()), "{row:?}");
                 assert!(row[2].abs() > 1e-3, "{row:?}");

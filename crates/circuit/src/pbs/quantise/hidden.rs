@@ -5,9 +5,9 @@ use rayon::prelude::*;
 use super::Walk;
 use super::weights::{apply, grids, moved};
 use crate::error::CircuitError;
-use crate::float_layer::{FloatLayer, Window};
+use crate::float_layer::FloatLayer;
 use crate::pbs::table::{Activation, Levels, half_turn};
-use crate::pbs::types::{IntegerSum, LookupLayer};
+use crate::pbs::types::{IntegerSum, PbsLayer};
 use ckks::LinearMap;
 
 /// Times that a layer's steps are widened before they are taken as they are; each time fits better.
@@ -17,20 +17,12 @@ const GUARD: f64 = 0.05;
 
 impl Walk {
     /// Ends the sum with look-ups.
-    pub(super) fn activation(
-        &mut self,
-        activation: &Activation,
-    ) -> Result<LookupLayer, CircuitError> {
+    pub(super) fn activation(&mut self, activation: &Activation) -> Result<PbsLayer, CircuitError> {
         if self.weighted.is_none() {
             // Two activations in a row: the integers go through as they are.
             let name = self.name("scale");
-            let window = Window {
-                size: 1,
-                stride: 1,
-                padding: 0,
-            };
             self.weighted = Some(self.chain.len());
-            self.chain.push(FloatLayer::sum(name, self.shape, window));
+            self.chain.push(FloatLayer::identity(name, self.shape));
         }
         self.activations -= 1;
         let messages = 1_usize << self.bits.message;
@@ -44,7 +36,7 @@ impl Walk {
         for (feature, moved) in moved.into_iter().enumerate() {
             self.shift[feature] += self.alpha[feature / plane] * moved;
         }
-        let mut layer = LookupLayer {
+        let mut layer = PbsLayer {
             sum: IntegerSum {
                 name: self.weighted_name(),
                 kind: self.weighted_kind(),

@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use super::Walk;
 use super::weights::moved;
 use crate::error::CircuitError;
-use crate::pbs::error::LookupError;
-use crate::pbs::types::{IntegerSum, LookupCircuit};
+use crate::pbs::error::PbsError;
+use crate::pbs::types::{IntegerSum, PbsCircuit};
 
 /// The logits get this much more room than the calibration images needed.
 const LOGIT_MARGIN: f64 = 1.25;
@@ -15,9 +15,9 @@ const CLIPS: [f64; 10] = [1.0, 0.85, 0.7, 0.6, 0.5, 0.4, 0.3, 0.22, 0.16, 0.1];
 
 impl Walk {
     /// The last sum.
-    pub(super) fn logits(&mut self, circuit: &mut LookupCircuit) -> Result<(), CircuitError> {
+    pub(super) fn logits(&mut self, circuit: &mut PbsCircuit) -> Result<(), CircuitError> {
         let Some(weighted) = self.weighted else {
-            return Err(LookupError::Network {
+            return Err(PbsError::Network {
                 layer: self.names,
                 what: "no weights after the last activation",
                 wanted: "a dense layer there",
@@ -29,7 +29,7 @@ impl Walk {
             .flat_map(|group| &group.weights)
             .fold(0.0, |extreme: f64, weight| extreme.max(weight.abs()));
         if extreme == 0.0 {
-            return Err(LookupError::ZeroWeights {
+            return Err(PbsError::ZeroWeights {
                 layer: self.weighted_name(),
             }
             .into());

@@ -8,14 +8,14 @@ mod hidden;
 mod last;
 mod weights;
 
-use super::error::LookupError;
+use super::error::PbsError;
 use super::table::Activation;
-use super::types::{IntegerSum, LookupCircuit};
+use super::types::{IntegerSum, PbsCircuit};
 use crate::error::CircuitError;
-use crate::float_layer::{FloatLayer, Window};
+use crate::float_layer::FloatLayer;
 use cryptodl_data::Images;
 use cryptodl_model::{TrainedLayer, TrainedNetwork};
-use cryptodl_spec::Shape;
+use cryptodl_spec::{Shape, Window};
 use weights::apply;
 
 /// How many bits everything gets.
@@ -36,17 +36,17 @@ pub struct Bits {
 /// Quantises `network`; `images` are training images.
 ///
 /// # Errors
-/// [`LookupError`] for networks without a place for look-ups.
+/// [`PbsError`] for networks without a place for look-ups.
 pub fn quantise(
     network: &TrainedNetwork,
     images: &Images,
     bits: Bits,
-) -> Result<LookupCircuit, CircuitError> {
+) -> Result<PbsCircuit, CircuitError> {
     cryptodl_model::shapes(network)?;
     if images.is_empty() {
-        return Err(LookupError::NoImages.into());
+        return Err(PbsError::NoImages.into());
     }
-    let mut circuit = LookupCircuit {
+    let mut circuit = PbsCircuit {
         input: network.input,
         pixel_bits: bits.pixel,
         message_bits: bits.message,
@@ -116,48 +116,19 @@ struct Walk {
 }
 
 impl Walk {
-    fn linear(&mut self, index: usize, layer: &TrainedLayer) -> Result<(), LookupError> {
+    fn linear(&mut self, index: usize, layer: &TrainedLayer) -> Result<(), PbsError> {
         match layer {
-            TrainedLayer::Conv {
-                kernel,
-                stride,
-                padding,
-                weight,
-                bias,
-                ..
-            } => {
-                let window = Window {
-                    size: *kernel,
-                    stride: *stride,
-                    padding: *padding,
-                };
+            TrainedLayer::Conv(conv) => {
                 let name = self.name("conv");
-                self.weights(
-                    index,
-                    FloatLayer::conv(name, self.shape, window, weight, bias),
-                )
+                self.weights(index, FloatLayer::conv(name, self.shape, conv))
             }
-            TrainedLayer::Dense {
-                inputs,
-                weight,
-                bias,
-                ..
-            } => {
+            TrainedLayer::Dense(dense) => {
                 let name = self.name("dense");
-                self.weights(index, FloatLayer::dense(name, *inputs, weight, bias))
+                self.weights(index, FloatLayer::dense(name, dense))
             }
-            TrainedLayer::BatchNorm {
-                gamma,
-                beta,
-                mean,
-                variance,
-                epsilon,
-            } => {
-                let plane = self.shape.height * self.shape.width;
-                for channel in 0..self.shape.channels {
-                    let factor =
-                        f64::from(gamma[channel]) / (f64::from(variance[channel]) + epsilon).sqrt();
-                    let offset = f64::from(beta[channel]) - factor * f64::from(mean[channel]);
+            TrainedLayer::BatchNorm(norm) => {
+                let plane = self.shape.plane();
+                for (channel, (factor, offset)) in norm.affine().enumerate() {
                     self.alpha[channel] *= factor;
                     for value in &mut self.shift[channel * plane..(channel + 1) * plane] {
                         *value = factor * *value + offset;
@@ -166,12 +137,8 @@ impl Walk {
                 Ok(())
             }
             TrainedLayer::AvgPool { size, stride } => {
-                let window = Window {
-                    size: *size,
-                    stride: *stride,
-                    padding: 0,
-                };
-                let pool = FloatLayer::sum(format!("pool{index}"), self.shape, window);
+                let window = Window::unpadded(*size, *stride);
+                let pool = FloatLayer::pool(format!("pool{index}"), self.shape, window);
                 let count = (size * size) as f64;
                 self.alpha.iter_mut().for_each(|alpha| *alpha /= count);
                 self.shift = apply(&pool, &self.shift);
@@ -180,19 +147,12 @@ impl Walk {
                 self.chain.push(pool);
                 Ok(())
             }
-            TrainedLayer::MaxPool { .. } => Err(LookupError::Network {
-                layer: index,
-                what: "max-pool",
-                wanted: "average pooling",
-            }),
             // `Activation::of` knows the rest, but for a polynomial that is none.
-            TrainedLayer::Polynomial { .. } | TrainedLayer::Function(_) => {
-                Err(LookupError::Network {
-                    layer: index,
-                    what: "an activation without coefficients",
-                    wanted: "a polynomial",
-                })
-            }
+            TrainedLayer::Polynomial(_) | TrainedLayer::Function { .. } => Err(PbsError::Network {
+                layer: index,
+                what: "an activation without coefficients",
+                wanted: "a polynomial",
+            }),
         }
     }
 
@@ -201,9 +161,9 @@ impl Walk {
         format!("{kind}{}", self.names)
     }
 
-    fn weights(&mut self, index: usize, mut layer: FloatLayer) -> Result<(), LookupError> {
+    fn weights(&mut self, index: usize, mut layer: FloatLayer) -> Result<(), PbsError> {
         if self.weighted.is_some() {
-            return Err(LookupError::Network {
+            return Err(PbsError::Network {
                 layer: index,
                 what: "two layers with weights and no activation between them",
                 wanted: "an activation there, or one layer in their place",
