@@ -8,8 +8,8 @@ use clap::Args;
 use super::costs::CostArguments;
 use super::exit::Failure;
 use super::out;
-use super::plan_text;
 use super::signals::Stop;
+use crate::backends::ckks;
 use crate::circuit::Plan;
 use crate::pipeline::{self, Bench};
 use crate::spec::Experiment;
@@ -38,7 +38,7 @@ pub fn bench(arguments: &BenchArguments, stop: &Stop) -> Result<(), Failure> {
     let count = arguments.images.map(|count| count as usize);
     let planned = |plan: &Plan| {
         let (images, threads) = (count.unwrap_or(plan.slots), experiment.encryption.threads);
-        let facts = plan_text::facts(plan, images, threads);
+        let facts = ckks::facts(plan, images, threads);
         out::print(|out| {
             for (name, value) in facts {
                 writeln!(out, "{name:<22} {value}")?;

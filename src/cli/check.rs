@@ -6,9 +6,9 @@ use clap::Args;
 
 use super::exit::Failure;
 use super::out;
-use crate::circuit;
+use crate::backends;
 use crate::pipeline::PipelineError;
-use crate::spec::{BackendName, Experiment};
+use crate::spec::Experiment;
 
 /// Arguments of `cryptodl check`.
 #[derive(Debug, Args)]
@@ -45,20 +45,6 @@ pub fn check(arguments: &CheckArguments) -> Result<(), Failure> {
 
 fn plan(experiment: &Experiment) -> Result<String, PipelineError> {
     experiment.activation.starting_polynomial()?;
-    match experiment.encryption.backend {
-        BackendName::Ckks => {}
-        BackendName::Clear => return Ok("backend clear".into()),
-        BackendName::Tfhe => {
-            let plan = circuit::pbs::plan_shape(experiment)?;
-            return Ok(format!(
-                "backend tfhe, {} bootstraps an image, tables of 2^{} entries",
-                plan.bootstraps, plan.message_bits
-            ));
-        }
-    }
-    let plan = circuit::plan_shape(experiment)?;
-    Ok(format!(
-        "ring degree {}, log2 QP {:.0}, depth {}",
-        plan.ring_degree, plan.log_qp, plan.multiplicative_depth
-    ))
+    let backend = backends::backend(experiment.encryption.backend)?;
+    Ok(backend.check(experiment)?)
 }

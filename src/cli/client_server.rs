@@ -10,7 +10,7 @@ use clap::Args;
 use super::exit::Failure;
 use super::out;
 use super::signals::Stop;
-use crate::backends::{Decrypted, EncryptedError, KeyFiles, Side, backend_of_run};
+use crate::backends::{Decrypted, EncryptedError, KeyFiles, Side, compiled_of_run, engine_of};
 use crate::data::{self, DataDirs, ImageRange, Images};
 use crate::pipeline::{PipelineError, image_range_of};
 use crate::results::Evaluation;
@@ -121,9 +121,9 @@ pub fn export(arguments: &ExportArguments) -> Result<(), Failure> {
             folder.display()
         )));
     }
-    let backend = backend_of_run(run).map_err(failed)?;
     let images = image_range_of(run)?;
-    backend.export(run, images, folder).map_err(failed)?;
+    let compiled = compiled_of_run(run).map_err(failed)?;
+    compiled.export(images, folder).map_err(failed)?;
     out::line(format_args!(
         "wrote {0}/client and {0}/server",
         folder.display()
@@ -133,7 +133,7 @@ pub fn export(arguments: &ExportArguments) -> Result<(), Failure> {
 
 /// Makes a fresh key pair.
 pub fn keygen(arguments: &KeygenArguments) -> Result<(), Failure> {
-    let backend = Side::Client.backend(&arguments.client).map_err(failed)?;
+    let engine = engine_of(Side::Client, &arguments.client).map_err(failed)?;
     let secret = arguments.out.join(SECRET_KEY);
     let evaluation = arguments.out.join("server").join(EVALUATION_KEY);
     let there = [&secret, &evaluation]
@@ -145,7 +145,7 @@ pub fn keygen(arguments: &KeygenArguments) -> Result<(), Failure> {
             path.display()
         )));
     }
-    let keys = backend.generate_keys(&arguments.client).map_err(failed)?;
+    let keys = engine.generate_keys(&arguments.client).map_err(failed)?;
     write_pair(&keys, &arguments.out, &secret, &evaluation).map_err(|error| {
         Failure::io(format!("write keys to {}", arguments.out.display()), error)
     })?;
@@ -201,11 +201,11 @@ fn write_pair(keys: &KeyFiles, out: &Path, secret: &Path, evaluation: &Path) -> 
 
 /// Encrypts images into one upload.
 pub fn encrypt(arguments: &EncryptArguments, data_dir: Option<&Path>) -> Result<(), Failure> {
-    let backend = Side::Client.backend(&arguments.client).map_err(failed)?;
+    let engine = engine_of(Side::Client, &arguments.client).map_err(failed)?;
     let mut inputs: Vec<&Path> = vec![&arguments.client, &arguments.key];
     inputs.extend(arguments.images.iter().map(PathBuf::as_path));
     keep(&inputs, &arguments.out)?;
-    let client = backend
+    let client = engine
         .open_client(&arguments.client, &arguments.key)
         .map_err(failed)?;
     let (images, from, to) = arguments.images(data_dir, client.input(), client.capacity())?;
@@ -245,10 +245,10 @@ fn check_images(
 
 /// Evaluates one upload.
 pub fn evaluate(arguments: &EvaluateArguments, stop: &Stop) -> Result<(), Failure> {
-    let backend = Side::Server.backend(&arguments.server).map_err(failed)?;
+    let engine = engine_of(Side::Server, &arguments.server).map_err(failed)?;
     let key = arguments.keys.join(EVALUATION_KEY);
     keep(&[&arguments.server, &key, &arguments.input], &arguments.out)?;
-    let server = backend
+    let server = engine
         .open_server(&arguments.server, &key)
         .map_err(failed)?;
     let upload = read(&arguments.input)?;
@@ -270,11 +270,11 @@ pub fn evaluate(arguments: &EvaluateArguments, stop: &Stop) -> Result<(), Failur
 
 /// Decrypts one reply.
 pub fn decrypt(arguments: &DecryptArguments) -> Result<(), Failure> {
-    let backend = Side::Client.backend(&arguments.client).map_err(failed)?;
+    let engine = engine_of(Side::Client, &arguments.client).map_err(failed)?;
     if let Some(out) = &arguments.out {
         keep(&[&arguments.client, &arguments.key, &arguments.input], out)?;
     }
-    let client = backend
+    let client = engine
         .open_client(&arguments.client, &arguments.key)
         .map_err(failed)?;
     let reply = read(&arguments.input)?;

@@ -10,8 +10,6 @@ mod exit;
 mod logging;
 mod out;
 mod plan;
-mod plan_lookups;
-mod plan_text;
 mod publish;
 mod report;
 mod run;

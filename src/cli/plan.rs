@@ -1,5 +1,6 @@
 //! `cryptodl plan`.
 
+use std::cell::Cell;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -8,10 +9,9 @@ use clap::Args;
 use super::costs::CostArguments;
 use super::exit::Failure;
 use super::out;
-use super::plan_text;
-use crate::circuit::{self, Plan};
+use crate::backends::{self, PlanText};
 use crate::pipeline::PipelineError;
-use crate::spec::{BackendName, Experiment};
+use crate::spec::Experiment;
 
 /// Arguments of `cryptodl plan`.
 #[derive(Debug, Args)]
@@ -31,25 +31,17 @@ pub struct PlanArguments {
     costs: CostArguments,
 }
 
-/// Facts, then a table.
-fn print(
-    out: &mut dyn Write,
-    plan: &Plan,
-    experiment: &Experiment,
-    measured: bool,
-) -> io::Result<()> {
-    let encryption = &experiment.encryption;
-    for (name, value) in plan_text::facts(plan, encryption.images, encryption.threads) {
+/// Facts, then a table. `measured`: whether times go by the costs of this machine.
+fn print(out: &mut dyn Write, plan: &PlanText, measured: bool) -> io::Result<()> {
+    for (name, value) in &plan.facts {
         writeln!(out, "{name:<22} {value}")?;
     }
     writeln!(out)?;
-    let mut table = vec![plan_text::COLUMNS.map(String::from)];
-    table.extend(plan_text::rows(plan));
-    print_table(out, &table)?;
-    writeln!(
-        out,
-        "\nscale, bound and precision in bits; weights are not trained yet, so bounds and precision are estimates"
-    )?;
+    print_table(out, &plan.table)?;
+    let Some(legend) = plan.legend else {
+        return Ok(());
+    };
+    writeln!(out, "\n{legend}")?;
     let whose = if measured {
         "times by the measured costs of this machine"
     } else {
@@ -59,11 +51,9 @@ fn print(
 }
 
 /// Columns as wide as their widest cell; the first two to the left, the rest to the right.
-pub(super) fn print_table<const N: usize>(
-    out: &mut dyn Write,
-    table: &[[String; N]],
-) -> io::Result<()> {
-    let widths: Vec<usize> = (0..N)
+fn print_table(out: &mut dyn Write, table: &[Vec<String>]) -> io::Result<()> {
+    let columns = table.first().map_or(0, Vec::len);
+    let widths: Vec<usize> = (0..columns)
         .map(|column| {
             table
                 .iter()
@@ -93,22 +83,26 @@ pub(super) fn print_table<const N: usize>(
 /// Prints what an encrypted evaluation of the spec would take.
 pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
     let experiment = Experiment::from_path(&arguments.spec, &arguments.set)?;
-    match experiment.encryption.backend {
-        BackendName::Ckks => {}
-        BackendName::Tfhe => return super::plan_lookups::plan(&experiment),
-        BackendName::Clear => {
-            return Err(Failure::Usage(
-                "there is no plan for the backend `clear`\nhint: `--set encryption.backend=ckks`"
-                    .into(),
-            ));
-        }
-    }
+    let backend = backends::backend(experiment.encryption.backend).map_err(PipelineError::from)?;
     let source = arguments.costs.source();
-    if arguments.calibrate {
-        source.table(&arguments.out);
-    }
-    let costs = source.known(&arguments.out);
-    let plan = circuit::plan_shape_with(&experiment, &costs.table).map_err(PipelineError::from)?;
-    out::print(|out| print(out, &plan, &experiment, costs.measured));
+    let measured = Cell::new(false);
+    let costs = || {
+        if arguments.calibrate {
+            source.table(&arguments.out);
+        }
+        let known = source.known(&arguments.out);
+        measured.set(known.measured);
+        known.table
+    };
+    let plan = backend
+        .plan(&experiment, &costs)
+        .map_err(PipelineError::from)?;
+    let Some(plan) = plan else {
+        let name = experiment.encryption.backend.as_str();
+        return Err(Failure::Usage(format!(
+            "there is no plan for the backend `{name}`\nhint: `--set encryption.backend=ckks`"
+        )));
+    };
+    out::print(|out| print(out, &plan, measured.get()));
     Ok(())
 }

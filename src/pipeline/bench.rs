@@ -9,10 +9,11 @@ use rand_chacha::ChaCha8Rng;
 use super::PipelineError;
 use super::memory::{forget_peak, peak_rss_bytes};
 use super::random_circuit::random_circuit;
-use crate::backends::{self, Job, Outcome, Work};
+use crate::backends::ckks::Network;
+use crate::backends::{CompiledNetwork, EncryptedError, Job, Outcome};
 use crate::circuit::{self, CostTable, NoiseEstimate, Plan};
 use crate::data::Images;
-use crate::spec::Experiment;
+use crate::spec::{BackendName, Experiment};
 use cryptodl_runtime::interrupt;
 
 /// Images on which the ranges of the activations are measured.
@@ -56,8 +57,18 @@ pub fn bench(
     planned: &dyn Fn(&Plan),
 ) -> Result<Bench, PipelineError> {
     let start = Instant::now();
-    let backend = backends::backend(experiment.encryption.backend)?;
-    let backend = backend.ok_or(PipelineError::NothingEncrypted)?;
+    match experiment.encryption.backend {
+        BackendName::Ckks => {}
+        BackendName::Clear => return Err(PipelineError::NothingEncrypted),
+        BackendName::Tfhe => {
+            return Err(EncryptedError::Mismatch {
+                what: "the backend of a bench",
+                found: "tfhe".into(),
+                wanted: "ckks".into(),
+            }
+            .into());
+        }
+    }
     let mut random = ChaCha8Rng::seed_from_u64(experiment.seed);
     let range = random_images(experiment, RANGE_IMAGES, &mut random)?;
     let (circuit, plan) = random_circuit(experiment, &range, costs)?;
@@ -66,10 +77,6 @@ pub fn bench(
     let images = random_images(experiment, count, &mut random)?;
     let prepare_s = start.elapsed().as_secs_f64();
     let job = Job {
-        work: Work::Polynomials {
-            circuit: &circuit,
-            plan: &plan,
-        },
         name: &experiment.name,
         key_dir: None,
         images: &images,
@@ -79,7 +86,9 @@ pub fn bench(
     };
     forget_peak();
     let finishing = interrupt::finishing("the current layer on ciphertexts");
-    let outcome = backend.evaluate(&job)?;
+    let network = Network { circuit, plan };
+    let outcome = network.evaluate(&job)?;
+    let Network { circuit, plan } = network;
     drop(finishing);
     let peak_rss_bytes = peak_rss_bytes();
 

@@ -4,17 +4,14 @@ mod approximation;
 mod bench;
 mod collect;
 mod compare;
-mod compiled;
 mod costs;
+mod logits;
 mod memory;
-mod output;
-mod prediction;
 mod program;
 mod publish;
 mod random_circuit;
 mod report;
 mod run;
-mod run_results;
 mod stages;
 mod store;
 mod sweep;
@@ -27,9 +24,9 @@ pub use approximation::{ApproximationOutcome, run_approximations};
 pub use bench::{Bench, bench};
 pub use compare::{Comparison, Figure, Kind as FigureKind, Measured, SpecDifference, compare};
 pub use costs::{CostSource, KnownCosts};
-pub(crate) use output::image_range_of;
 pub use publish::{Published, publish};
 pub use report::{ReportOutcome, write_report};
+pub(crate) use run::image_range_of;
 pub use run::{RunOptions, RunOutcome, run};
 pub use stages::{Finished, Stage};
 pub use store::{Claim, Entry, Pending, Store, StoreError};
@@ -184,16 +181,13 @@ impl PipelineError {
             Self::SweepStopped { .. } | Self::Stopped => 75,
             // The arguments name the wrong folder.
             Self::NotARun { .. } | Self::Weights { .. } => 2,
-            // The spec asks for what no secure parameter set can do.
             Self::Polynomial(_) | Self::NothingEncrypted => 2,
-            Self::Circuit(
-                CircuitError::NotPolynomial { .. }
-                | CircuitError::Degree { .. }
-                | CircuitError::WeightBits { .. }
-                | CircuitError::Security { .. }
-                | CircuitError::TooDeep { .. }
-                | CircuitError::NoPlan { .. },
-            ) => 2,
+            // The spec asks for what no secure parameter set can do.
+            Self::Circuit(error) | Self::Encrypted(EncryptedError::Circuit(error))
+                if error.is_of_the_spec() =>
+            {
+                2
+            }
             _ => 1,
         }
     }

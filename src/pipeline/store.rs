@@ -160,6 +160,11 @@ impl Store {
 }
 
 impl Entry {
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The path of one of the entry's files.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
@@ -167,6 +172,11 @@ impl Entry {
 }
 
 impl Pending {
+    /// The folder that the stage writes into.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Where to write a file of the stage.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

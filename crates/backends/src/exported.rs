@@ -7,9 +7,9 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::sealed::stranger;
-use crate::{Backend, EncryptedError, backend};
-use cryptodl_spec::{BackendName, Shape};
+use crate::EncryptedError;
+use crate::error::{file_error, stranger};
+use cryptodl_spec::Shape;
 
 const VERSION: u32 = 2;
 const MAX_BYTES: u64 = 1 << 26;
@@ -28,20 +28,18 @@ pub enum Side {
 }
 
 impl Side {
-    const fn file(self) -> &'static str {
+    /// The name.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::Client => CLIENT_FILE,
-            Self::Server => SERVER_FILE,
+            Self::Client => "client",
+            Self::Server => "server",
         }
     }
 
-    /// What a file says of itself.
-    pub(super) const fn kind(self, backend: BackendName) -> &'static str {
-        match (self, backend) {
-            (Self::Client, BackendName::Tfhe) => "tfhe client",
-            (Self::Server, BackendName::Tfhe) => "tfhe server",
-            (Self::Client, _) => "client",
-            (Self::Server, _) => "server",
+    pub(crate) const fn file(self) -> &'static str {
+        match self {
+            Self::Client => CLIENT_FILE,
+            Self::Server => SERVER_FILE,
         }
     }
 
@@ -54,12 +52,12 @@ impl Side {
         !folder.join(self.file()).exists() && folder.join(other.file()).exists()
     }
 
-    /// The backend that an exported folder is for.
+    /// What the file of the folder says it is: of which side and backend.
     ///
     /// # Errors
-    /// [`EncryptedError::File`] where the folder is not one of ours, [`EncryptedError::BackendMissing`], and [`EncryptedError::Stranger`]
-    /// for the server's folder where the client's is needed, or the other way round.
-    pub fn backend(self, folder: &Path) -> Result<Box<dyn Backend>, EncryptedError> {
+    /// [`EncryptedError::File`] where the folder is not one of ours, and [`EncryptedError::Stranger`] for the server's folder where the
+    /// client's is needed, or the other way round.
+    pub(crate) fn kind_of(self, folder: &Path) -> Result<String, EncryptedError> {
         if self.is_other(folder) {
             return Err(stranger(
                 folder,
@@ -69,23 +67,7 @@ impl Side {
                 },
             ));
         }
-        let path = folder.join(self.file());
-        let envelope = read_any(&path)?;
-        let known = [BackendName::Ckks, BackendName::Tfhe];
-        let found = known
-            .into_iter()
-            .find(|backend| self.kind(*backend) == envelope.kind);
-        let found = found.map(backend).transpose()?.flatten();
-        found.ok_or_else(|| {
-            file_error(
-                &path,
-                format!(
-                    "this is a {} file, not one of a {}",
-                    envelope.kind,
-                    self.kind(BackendName::Ckks)
-                ),
-            )
-        })
+        Ok(read_any(&folder.join(self.file()))?.kind)
     }
 }
 
@@ -96,6 +78,12 @@ struct Envelope {
     kind: String,
     content: serde_json::Value,
     blake3: String,
+}
+
+/// Writes a JSON file into a run's folder.
+pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), EncryptedError> {
+    let text = serde_json::to_vec_pretty(value).map_err(|error| file_error(path, error))?;
+    fs::write(path, text).map_err(|error| file_error(path, error))
 }
 
 /// A JSON file of a finished run.
@@ -140,13 +128,6 @@ pub(super) fn make_sides(folder: &Path) -> Result<[std::path::PathBuf; 2], Encry
         fs::create_dir_all(folder).map_err(|error| file_error(folder, error))?;
     }
     Ok(sides)
-}
-
-pub(crate) fn file_error(path: &Path, error: impl std::fmt::Display) -> EncryptedError {
-    EncryptedError::File {
-        path: path.to_path_buf(),
-        what: error.to_string(),
-    }
 }
 
 fn content_digest(content: &serde_json::Value) -> String {

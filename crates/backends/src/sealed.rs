@@ -17,7 +17,7 @@ use zeroize::Zeroize;
 use zeroize::Zeroizing;
 
 use crate::EncryptedError;
-use crate::exported::file_error;
+use crate::error::{file_error, stranger};
 
 const MAGIC: &[u8; 8] = b"CRYPTODL";
 const VERSION: u8 = 1;
@@ -295,13 +295,6 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     let (taken, rest) = bytes.split_first_chunk()?;
     *bytes = rest;
     Some(*taken)
-}
-
-pub(crate) fn stranger(path: &Path, what: String) -> EncryptedError {
-    EncryptedError::Stranger {
-        path: path.to_path_buf(),
-        what,
-    }
 }
 
 /// The bytes of a file, which are wiped when they are dropped and were never anywhere else in memory.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cost::{CostModel, CostTable, TIMED_BITS, butterflies};
 use super::error::CircuitError;
-use super::planning::MapFacts;
+use super::map_facts::MapFacts;
 use ckks::{
     CiphertextSet, Convolution, EvaluationKey, Evaluator, FusedStep, LinearMap, Machine,
     Parameters, ParametersLiteral, Ring, SecretKey, SeededSet, SumPool,

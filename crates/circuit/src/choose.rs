@@ -1,7 +1,8 @@
 //! The first run of the planner: which primes a circuit needs in one ring.
 
 use super::error::CircuitError;
-use super::planning::{Demand, Facts, Planner, input_bound, walk};
+use super::map_facts::Facts;
+use super::planning::{Demand, Planner, input_bound, walk};
 use super::program::{Op, Operation};
 use super::schedule::Schedule;
 use super::types::{Circuit, CircuitLayer};

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::planning::MapFacts;
+use super::map_facts::MapFacts;
 use ckks::{Parameters, Ring};
 
 /// A residue in memory.

@@ -211,3 +211,18 @@ fn listed(reasons: &[String]) -> String {
         .map(|reason| format!("\n  - {reason}"))
         .collect()
 }
+
+impl CircuitError {
+    /// Whether the spec asks for what no circuit or no secure parameter set can do.
+    pub const fn is_of_the_spec(&self) -> bool {
+        matches!(
+            self,
+            Self::NotPolynomial { .. }
+                | Self::Degree { .. }
+                | Self::WeightBits { .. }
+                | Self::Security { .. }
+                | Self::TooDeep { .. }
+                | Self::NoPlan { .. }
+        )
+    }
+}

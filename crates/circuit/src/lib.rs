@@ -45,6 +45,7 @@ mod float_layer;
 mod fold;
 mod integer_map;
 mod integers;
+mod map_facts;
 mod memory;
 mod monic;
 pub mod pbs;

@@ -8,12 +8,11 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{PointEstimate, Runner, Training};
 use crate::backends;
-use crate::circuit;
 use crate::data::{self, DataDirs};
 use crate::pipeline::stages::Keys;
 use crate::pipeline::{CostSource, PipelineError, RunOptions, Stage, Store, run};
 use crate::results::{median, read_json};
-use crate::spec::{BackendName, DatasetSpec, Experiment};
+use crate::spec::{DatasetSpec, Experiment};
 
 /// Runs points one by one or on several threads, all with one output folder and one store.
 pub struct Local<'a> {
@@ -109,15 +108,9 @@ impl<'a> Local<'a> {
 impl Runner for Local<'_> {
     fn estimate(&self, experiment: &Experiment) -> Result<PointEstimate, PipelineError> {
         let start = experiment.activation.starting_polynomial()?;
-        let encryption = &experiment.encryption;
-        let encrypts = backends::backend(encryption.backend)?.is_some();
-        let evaluate_seconds = match encryption.backend {
-            BackendName::Ckks => Some(
-                circuit::plan_shape_with(experiment, &self.costs.known(self.out).table)?
-                    .evaluate_seconds(encryption.images, encryption.threads),
-            ),
-            _ => None,
-        };
+        let backend = backends::backend(experiment.encryption.backend)?;
+        let evaluate_seconds =
+            backend.evaluate_seconds(experiment, &self.costs.known(self.out).table)?;
         let keys = Keys::new(
             experiment,
             &self.digest(experiment)?,
@@ -132,7 +125,7 @@ impl Runner for Local<'_> {
             (Stage::Plaintext, &keys.plaintext),
             (Stage::Circuit, &keys.circuit),
         ]);
-        if encrypts {
+        if backend.engine().is_some() {
             stages.push((Stage::Encrypted, &keys.encrypted));
         }
         let stages: Vec<(Stage, bool)> = stages

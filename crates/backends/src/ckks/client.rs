@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::package::{ClientPackage, parameters_digest};
 use super::server::ServerKey;
-use crate::exported::file_error;
+use crate::error::{file_error, nothing_left};
 use crate::sealed::{FileKind, KeyId, Label, read_secret};
 use crate::{Decrypted, EncryptedError, Verdict};
 use cryptodl_data::Images;
@@ -172,7 +172,7 @@ impl Client {
     ) -> Result<Decrypted, EncryptedError> {
         let (views, verdict) = self.decrypt_views(path, reply, count)?;
         Ok(Decrypted {
-            logits: super::mean(&views),
+            logits: mean(&views),
             verdict,
         })
     }
@@ -236,13 +236,16 @@ impl Client {
     }
 }
 
-/// Refuses bytes behind an object: nothing vouches for them.
-pub(super) fn nothing_left(path: &Path, rest: &[u8]) -> Result<(), EncryptedError> {
-    match rest.len() {
-        0 => Ok(()),
-        count => Err(file_error(
-            path,
-            format!("{count} bytes follow the closing digest: the file was changed"),
-        )),
+/// The mean over the views of each logit.
+pub(super) fn mean(views: &[Vec<f32>]) -> Vec<f32> {
+    let share = 1.0 / views.len().max(1) as f32;
+    let mut views = views.iter();
+    let mut sum = views.next().cloned().unwrap_or_default();
+    for view in views {
+        sum.iter_mut()
+            .zip(view)
+            .for_each(|(sum, value)| *sum += value);
     }
+    sum.iter_mut().for_each(|value| *value *= share);
+    sum
 }

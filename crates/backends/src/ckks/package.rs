@@ -9,15 +9,16 @@ use ckks::{Parameters, ParametersLiteral};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::error::{file_error, stranger};
 use crate::exported::{
-    CLIENT_FILE, SERVER_FILE, Side, check_classes, check_shape, file_error, make_sides,
-    read_envelope, write_envelope,
+    CLIENT_FILE, SERVER_FILE, check_classes, check_shape, make_sides, read_envelope, write_envelope,
 };
-use crate::sealed::{Digest, stranger};
+use crate::registry::CKKS_KINDS;
+use crate::sealed::Digest;
 use crate::{CIRCUIT_FILE, EncryptedError, Promise};
 use cryptodl_circuit::{Circuit, Execution, Plan, Schedule, idle_slot};
 use cryptodl_data::{ImageRange, Images, Preprocessing};
-use cryptodl_spec::{BackendName, Shape};
+use cryptodl_spec::Shape;
 
 /// What a client must know: how to turn an image into numbers, and the parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -175,7 +176,7 @@ impl ClientPackage {
     /// Reads a client folder.
     pub fn read(folder: &Path) -> Result<Self, EncryptedError> {
         let path = folder.join(CLIENT_FILE);
-        let package: Self = read_envelope(&path, Side::Client.kind(BackendName::Ckks))?;
+        let package: Self = read_envelope(&path, CKKS_KINDS[0])?;
         package
             .check()
             .map_err(|what| EncryptedError::File { path, what })?;
@@ -233,7 +234,7 @@ impl ServerPackage {
     /// Reads a server folder.
     pub fn read(folder: &Path) -> Result<Self, EncryptedError> {
         let path = folder.join(SERVER_FILE);
-        let file: ServerFile = read_envelope(&path, Side::Server.kind(BackendName::Ckks))?;
+        let file: ServerFile = read_envelope(&path, CKKS_KINDS[1])?;
         check_scale(file.input_scale).map_err(|what| file_error(&path, what))?;
         let parameters =
             Parameters::new(file.parameters.clone()).map_err(|error| file_error(&path, error))?;
@@ -282,11 +283,7 @@ pub fn export(
 ) -> Result<(), EncryptedError> {
     let package = ClientPackage::new(circuit, plan, images)?;
     let [client, server] = make_sides(folder)?;
-    write_envelope(
-        &client.join(CLIENT_FILE),
-        Side::Client.kind(BackendName::Ckks),
-        &package,
-    )?;
+    write_envelope(&client.join(CLIENT_FILE), CKKS_KINDS[0], &package)?;
     circuit.write(&server.join(CIRCUIT_FILE))?;
     let file = ServerFile {
         parameters: plan.parameters.clone(),
@@ -295,9 +292,5 @@ pub fn export(
         execution: plan.execution,
         circuit: package.circuit,
     };
-    write_envelope(
-        &server.join(SERVER_FILE),
-        Side::Server.kind(BackendName::Ckks),
-        &file,
-    )
+    write_envelope(&server.join(SERVER_FILE), CKKS_KINDS[1], &file)
 }

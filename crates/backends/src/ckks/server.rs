@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use ckks::{EvaluationKey, Evaluator, Parameters, SeededSet};
 
-use super::client::nothing_left;
 use super::package::{ServerPackage, parameters_digest};
 use crate::EncryptedError;
-use crate::exported::file_error;
+use crate::error::{file_error, nothing_left};
 use crate::sealed::{FileKind, KeyId, Label};
 use cryptodl_circuit::Executor;
 

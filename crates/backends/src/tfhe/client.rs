@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::keys::{ClientKey, seeder};
 use super::package::ClientPackage;
 use super::parameters::{Typed, set_digest};
-use super::wire;
+use super::wire::{self, Reply, Upload};
 use crate::sealed::{FileKind, Label};
 use crate::{Decrypted, EncryptedError, Verdict};
 use cryptodl_data::Images;
@@ -18,24 +18,6 @@ use cryptodl_data::Images;
 pub struct Client {
     key: ClientKey,
     package: ClientPackage,
-}
-
-/// One encrypted image: a body a pixel, the masks as one seed.
-#[derive(Clone, Debug)]
-pub struct Upload {
-    pub(super) seed: u128,
-    pub(super) bodies: Vec<u64>,
-}
-
-/// One image's encrypted logits, `[classes][long dimension + 1]`.
-#[derive(Clone, Debug)]
-pub struct Reply(pub(super) Vec<Vec<u64>>);
-
-impl Upload {
-    /// What is sent.
-    pub fn bytes(&self) -> u64 {
-        (size_of::<u128>() + self.bodies.len() * size_of::<u64>()) as u64
-    }
 }
 
 impl Client {

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::keys::{ClientKey, SeededServerKey, ServerKey};
 use super::parameters::{Typed, set_digest};
 use crate::EncryptedError;
-use crate::exported::file_error;
+use crate::error::file_error;
 use crate::sealed::{FileKind, KeyId, Label, close, closed, read_secret};
 use cryptodl_circuit::pbs::ParameterSet;
 use cryptodl_runtime::write_private;

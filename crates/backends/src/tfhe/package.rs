@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use super::parameters::set_digest;
 use crate::EncryptedError;
 use crate::exported::{
-    CLIENT_FILE, SERVER_FILE, Side, check_classes, check_shape, make_sides, read_envelope,
-    write_envelope,
+    CLIENT_FILE, SERVER_FILE, check_classes, check_shape, make_sides, read_envelope, write_envelope,
 };
+use crate::registry::TFHE_KINDS;
 use crate::sealed::Digest;
 use cryptodl_circuit::CircuitError;
 use cryptodl_circuit::pbs::{ParameterSet, PbsCircuit, PbsPlan};
 use cryptodl_data::ImageRange;
-use cryptodl_spec::{BackendName, Shape};
+use cryptodl_spec::Shape;
 
 /// What a client must know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,7 +85,7 @@ impl ClientPackage {
     /// [`EncryptedError::File`] for one that is damaged, or another's.
     pub fn read(folder: &Path) -> Result<(Self, &'static ParameterSet), EncryptedError> {
         let path = folder.join(CLIENT_FILE);
-        let package: Self = read_envelope(&path, Side::Client.kind(BackendName::Tfhe))?;
+        let package: Self = read_envelope(&path, TFHE_KINDS[0])?;
         let set = package.check();
         let set = set.map_err(|what| EncryptedError::File { path, what })?;
         Ok((package, set))
@@ -124,7 +124,7 @@ impl ServerPackage {
     /// [`EncryptedError::File`] for one that is damaged, or another's; [`EncryptedError::Circuit`] for a network that contradicts itself.
     pub fn read(folder: &Path) -> Result<(Self, &'static ParameterSet), EncryptedError> {
         let path = folder.join(SERVER_FILE);
-        let package: Self = read_envelope(&path, Side::Server.kind(BackendName::Tfhe))?;
+        let package: Self = read_envelope(&path, TFHE_KINDS[1])?;
         let set = named(&package.set).map_err(|what| EncryptedError::File { path, what })?;
         package.circuit.check().map_err(CircuitError::from)?;
         Ok((package, set))
@@ -145,16 +145,12 @@ pub fn export(
     let [client, server] = make_sides(folder)?;
     write_envelope(
         &client.join(CLIENT_FILE),
-        Side::Client.kind(BackendName::Tfhe),
+        TFHE_KINDS[0],
         &ClientPackage::new(circuit, set, images),
     )?;
     let package = ServerPackage {
         set: set.name.to_owned(),
         circuit: circuit.clone(),
     };
-    write_envelope(
-        &server.join(SERVER_FILE),
-        Side::Server.kind(BackendName::Tfhe),
-        &package,
-    )
+    write_envelope(&server.join(SERVER_FILE), TFHE_KINDS[1], &package)
 }

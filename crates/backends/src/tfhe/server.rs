@@ -8,11 +8,10 @@ use rayon::prelude::*;
 use tfhe::core_crypto::prelude::*;
 
 use super::bootstrap::Bootstrapper;
-use super::client::{Reply, Upload};
 use super::keys::ServerKey;
 use super::package::circuit_digest;
 use super::parameters::{Typed, set_digest};
-use super::wire;
+use super::wire::{self, Reply, Upload};
 use crate::EncryptedError;
 use crate::sealed::{Digest, FileKind, Label};
 use ckks::LinearMap;

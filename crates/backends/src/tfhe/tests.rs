@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use super::bootstrap::Bootstrapper;
 use super::server::apply;
 use super::*;
-use crate::Work;
+use crate::Job;
 use ::tfhe::core_crypto::prelude::*;
 use ckks::LinearMap;
-use cryptodl_circuit::pbs::{Bits, Noise, PARAMETER_SETS, compile, look_up, quantise};
+use cryptodl_circuit::pbs::{
+    Bits, Noise, PARAMETER_SETS, ParameterSet, PbsPlan, compile, look_up, quantise,
+};
 use cryptodl_model::TrainedLayer;
 use cryptodl_reference as reference;
 use cryptodl_reference::dense::{images, network, square};
@@ -169,11 +171,8 @@ fn a_tiny_network_gives_the_simulators_integers() {
     ] {
         let circuit = quantise(&network(activation, 5), &images, bits(5)).unwrap();
         let plan = plan_of(&circuit);
+        let compiled = Network { circuit, plan };
         let job = Job {
-            work: Work::Lookups {
-                circuit: &circuit,
-                plan: &plan,
-            },
             name: "tests",
             key_dir: Some(folder().path()),
             images: &images,
@@ -181,15 +180,15 @@ fn a_tiny_network_gives_the_simulators_integers() {
             threads: 0,
             stop: &stop,
         };
-        let outcome = Bootstrapped.evaluate(&job).unwrap();
-        let wanted = cryptodl_circuit::pbs::simulate(&circuit, &images.first(3)).unwrap();
+        let outcome = compiled.evaluate(&job).unwrap();
+        let wanted = cryptodl_circuit::pbs::simulate(&compiled.circuit, &images.first(3)).unwrap();
         assert_eq!(outcome.evaluation, wanted);
         assert_eq!(outcome.encryption.bootstraps_per_image, Some(5));
         assert_eq!(outcome.layers.len(), 3);
         assert_eq!((outcome.timing.batch, outcome.timing.images), (1, 3));
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         assert!(matches!(
-            Bootstrapped.evaluate(&job),
+            compiled.evaluate(&job),
             Err(EncryptedError::Interrupted)
         ));
         stop.store(false, std::sync::atomic::Ordering::Relaxed);

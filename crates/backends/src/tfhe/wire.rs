@@ -8,9 +8,8 @@
 
 use std::path::Path;
 
-use super::client::{Reply, Upload};
 use crate::EncryptedError;
-use crate::exported::file_error;
+use crate::error::file_error;
 use crate::sealed::{Label, close, closed};
 use cryptodl_circuit::pbs::ParameterSet;
 
@@ -19,6 +18,24 @@ pub const MAX_IMAGES: usize = 1_000;
 
 const WORD: usize = size_of::<u64>();
 const SEED: usize = size_of::<u128>();
+
+/// One encrypted image: a body a pixel, the masks as one seed.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    pub(super) seed: u128,
+    pub(super) bodies: Vec<u64>,
+}
+
+/// One image's encrypted logits, `[classes][long dimension + 1]`.
+#[derive(Clone, Debug)]
+pub struct Reply(pub(super) Vec<Vec<u64>>);
+
+impl Upload {
+    /// What is sent.
+    pub fn bytes(&self) -> u64 {
+        (size_of::<u128>() + self.bodies.len() * size_of::<u64>()) as u64
+    }
+}
 
 /// The bytes of an upload.
 pub(super) fn upload_bytes(label: Label, uploads: &[Upload]) -> Vec<u8> {

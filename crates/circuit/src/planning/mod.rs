@@ -1,7 +1,6 @@
 //! The planner: a circuit run on levels, scales, bounds and noise alone. The same interpreter runs it as runs ciphertexts, so a plan cannot
 //! forget an operation.
 
-mod facts;
 mod operations;
 mod simulated_features;
 mod walk;
@@ -12,7 +11,7 @@ use super::cost::{CostModel, CostTable};
 use super::error::CircuitError;
 use ckks::{NoiseModel, Parameters, Ring};
 
-pub(super) use facts::{Facts, MapFacts};
+use super::map_facts::Facts;
 pub(super) use simulated_features::{Noise, SimulatedFeatures, Tails, root_mean_square};
 pub(super) use walk::{input_bound, walk};
 

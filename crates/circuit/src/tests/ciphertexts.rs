@@ -3,8 +3,8 @@ use std::sync::Arc;
 use super::planning::{encryption, folded, open};
 use crate::choose::Design;
 use crate::execute::{Observer, execute};
+use crate::map_facts::Facts;
 use crate::plan::describe;
-use crate::planning::Facts;
 use crate::reference::{Builder, images, small};
 use crate::{Circuit, CostTable, Execution, Executor, Plan, Relinearization, plan, simulate};
 use ckks::{

@@ -5,7 +5,8 @@ use std::io;
 use std::path::Path;
 
 use ckks::{EvaluationKey, Parameters, ParametersLiteral, Ring, SecretKey};
-use cryptodl::backends::{Backend, CIRCUIT_FILE, EncryptedError, PLAN_FILE, backend};
+use cryptodl::backends::ckks::Network;
+use cryptodl::backends::{CompiledNetwork, EncryptedError, Engine, backend};
 use cryptodl::circuit::{self, Circuit, CostTable, Plan};
 use cryptodl::data::ImageRange;
 use cryptodl::spec::{BackendName, Experiment};
@@ -21,11 +22,6 @@ type Five = [(&'static str, u64); 5];
 
 pub(super) fn targets() -> io::Result<Vec<Target>> {
     let (circuit, plan) = compiled()?;
-    let run = tempfile::tempdir()?;
-    circuit
-        .write(&run.path().join(CIRCUIT_FILE))
-        .map_err(io::Error::other)?;
-    fs::write(run.path().join(PLAN_FILE), serde_json::to_vec(&plan)?)?;
     let five = [
         ("ckks-client", 20),
         ("ckks-server", 20),
@@ -33,12 +29,10 @@ pub(super) fn targets() -> io::Result<Vec<Target>> {
         ("ckks-upload", 10),
         ("ckks-reply", 10),
     ];
-    let mut targets = of_backend(BackendName::Ckks, run.path(), five)?;
+    let mut targets = of_backend(BackendName::Ckks, &Network { circuit, plan }, five)?;
     targets.push(evaluation_key()?);
     #[cfg(feature = "tfhe")]
     {
-        let run = tempfile::tempdir()?;
-        lookups(run.path())?;
         let five = [
             ("tfhe-client", 50),
             ("tfhe-server", 20),
@@ -46,7 +40,7 @@ pub(super) fn targets() -> io::Result<Vec<Target>> {
             ("tfhe-upload", 50),
             ("tfhe-reply", 50),
         ];
-        targets.extend(of_backend(BackendName::Tfhe, run.path(), five)?);
+        targets.extend(of_backend(BackendName::Tfhe, &bootstrapped()?, five)?);
     }
     Ok(targets)
 }
@@ -73,8 +67,7 @@ fn experiment(backend: &str) -> io::Result<Experiment> {
 }
 
 #[cfg(feature = "tfhe")]
-fn lookups(run: &Path) -> io::Result<()> {
-    use cryptodl::backends::LOOKUP_FILE;
+fn bootstrapped() -> io::Result<cryptodl::backends::tfhe::Network> {
     use cryptodl::circuit::pbs::{PbsPlan, compile};
     let mut encryption = experiment("tfhe")?.encryption;
     // With fewer, every weight of so small a network rounds to zero.
@@ -84,21 +77,27 @@ fn lookups(run: &Path) -> io::Result<()> {
     let compiled = compile(&network, &dense::images(60), 10, &encryption);
     let (circuit, set, choice) = compiled.map_err(io::Error::other)?;
     let plan = PbsPlan::new(&circuit, set, choice);
-    fs::write(run.join(LOOKUP_FILE), serde_json::to_vec(&circuit)?)?;
-    fs::write(run.join(PLAN_FILE), serde_json::to_vec(&plan)?)
+    Ok(cryptodl::backends::tfhe::Network { circuit, plan })
 }
 
-fn engine(name: BackendName) -> io::Result<Box<dyn Backend>> {
-    let engine = backend(name).map_err(io::Error::other)?;
-    engine.ok_or_else(|| io::Error::other("a backend that encrypts is needed"))
+fn engine(name: BackendName) -> io::Result<&'static dyn Engine> {
+    let backend = backend(name).map_err(io::Error::other)?;
+    backend
+        .engine()
+        .ok_or_else(|| io::Error::other("a backend that encrypts is needed"))
 }
 
 /// Client's folder, server's folder, secret key, upload and reply.
-fn of_backend(name: BackendName, run: &Path, five: Five) -> io::Result<Vec<Target>> {
+fn of_backend(
+    name: BackendName,
+    network: &dyn CompiledNetwork,
+    five: Five,
+) -> io::Result<Vec<Target>> {
     let made = engine(name)?;
     let folder = tempfile::tempdir()?;
     let at = |name: &str| folder.path().join(name);
-    made.export(run, ImageRange::ANY, folder.path())
+    network
+        .export(ImageRange::ANY, folder.path())
         .map_err(io::Error::other)?;
     let keys = made
         .generate_keys(&at("client"))

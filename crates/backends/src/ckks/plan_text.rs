@@ -1,12 +1,9 @@
 //! A plan as lines and rows of text for the terminal.
 
-use ckks::Ring;
-
-use crate::circuit::{Execution, Plan};
+use cryptodl_circuit::{Execution, Plan};
 use cryptodl_runtime::format_bytes as bytes;
 
-/// Headings of [`rows`].
-pub(super) const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 11] = [
     "layer",
     "kind",
     "macs",
@@ -20,10 +17,10 @@ pub(super) const COLUMNS: [&str; 11] = [
     "time",
 ];
 
-/// One row a layer: scale, bound and precision in bits, memory of what leaves the layer, time of one batch on one core.
-pub(super) fn rows(plan: &Plan) -> Vec<[String; 11]> {
+/// Headings, then one row a layer: scale, bound and precision in bits, memory of what leaves the layer, time of one batch on one core.
+pub(super) fn table(plan: &Plan) -> Vec<Vec<String>> {
     let rows = plan.layers.iter().map(|layer| {
-        [
+        vec![
             layer.name.clone(),
             layer.kind.clone(),
             layer.macs.to_string(),
@@ -37,11 +34,12 @@ pub(super) fn rows(plan: &Plan) -> Vec<[String; 11]> {
             time(layer.seconds),
         ]
     });
-    rows.collect()
+    let headings = COLUMNS.map(String::from).to_vec();
+    std::iter::once(headings).chain(rows).collect()
 }
 
 /// Name and value of what holds for the whole circuit, for `images` images on `threads` cores (0: all).
-pub(super) fn facts(plan: &Plan, images: usize, threads: usize) -> Vec<(&'static str, String)> {
+pub fn facts(plan: &Plan, images: usize, threads: usize) -> Vec<(&'static str, String)> {
     let primes: Vec<String> = plan
         .parameters
         .prime_bits
@@ -55,10 +53,7 @@ pub(super) fn facts(plan: &Plan, images: usize, threads: usize) -> Vec<(&'static
     } else {
         special.join(" + ")
     };
-    let ring = match plan.parameters.ring {
-        Ring::Standard => "standard",
-        Ring::ConjugateInvariant => "conjugate-invariant",
-    };
+    let ring = plan.parameters.ring.as_str();
     let seconds = plan.evaluate_seconds(images, threads);
     let batches = plan.batches(images);
     let hourly = (batches * plan.slots) as f64 * 3600.0 / seconds;
@@ -164,14 +159,14 @@ fn time(seconds: f64) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::circuit::plan_shape;
-    use crate::spec::Experiment;
+    use cryptodl_circuit::plan_shape;
+    use cryptodl_spec::Experiment;
 
     #[test]
     fn every_layer_has_a_row_and_every_alternative_a_line() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/quickstart.toml");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/quickstart.toml");
         let plan = plan_shape(&Experiment::from_path(path, &[]).unwrap()).unwrap();
-        assert_eq!(rows(&plan).len(), plan.layers.len());
+        assert_eq!(table(&plan).len(), 1 + plan.layers.len());
         let facts = facts(&plan, 100, 2);
         let lines = |name: &str| facts.iter().filter(|(other, _)| *other == name).count();
         assert_eq!(

@@ -3,27 +3,19 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::PipelineError;
-use super::memory::peak_rss_bytes;
-use super::prediction;
-use super::run::StageResults;
-use super::run_results::{self, RunResults};
-use crate::data::{Dataset, ImageRange};
+use super::circuit::INPUTS_FILE;
+use super::report::{self as run_report, RunResults};
+use super::results::StageResults;
+use crate::data::Dataset;
+use crate::pipeline::PipelineError;
+use crate::pipeline::memory::peak_rss_bytes;
 use crate::report;
 use crate::results::{
-    Accuracies, ActivationSummary, AgreementSummary, DataDigest, Evaluation, Manifest, Memory,
-    NetworkSummary, PredictionTable, StageRecord, Summary, Timing, tables, write_json,
+    Accuracies, ActivationSummary, AgreementSummary, DataDigest, Manifest, Memory, NetworkSummary,
+    PredictionTable, Predictions, StageRecord, Summary, Timing, tables, write_json,
 };
 use crate::spec::Experiment;
 use cryptodl_runtime::files::{Access, DraftFolder};
-
-/// What the images are like that the network was trained on: an exported client refuses others.
-pub(super) const INPUTS_FILE: &str = "inputs.json";
-
-/// What a finished run's images are like.
-pub(crate) fn image_range_of(run: &Path) -> Result<ImageRange, PipelineError> {
-    super::run::read_json(&run.join(INPUTS_FILE))
-}
 
 /// A folder under `runs/` that is not there until it is published.
 #[derive(Debug)]
@@ -83,24 +75,26 @@ pub(super) fn write(
     let spec = experiment.to_toml();
     fs::write(folder.file("spec.toml"), &spec)
         .map_err(PipelineError::io("write", folder.file("spec.toml")))?;
-    let table = PredictionTable::from(&made.predictions);
-    let summary = summarize(experiment, made, &table);
+    let predictions = made.predictions(experiment.encryption.views)?;
+    let table = PredictionTable::from(&predictions);
+    let summary = summarize(experiment, made, &predictions, &table)?;
     let manifest = manifest(begun, experiment, made, dataset);
     write_json(&folder.file("summary.json"), &summary)?;
-    tables::write_epochs(&folder.file("epochs.csv"), &made.epochs)?;
+    tables::write_epochs(&folder.file("epochs.csv"), &made.epochs())?;
     let run = RunResults {
         summary,
         manifest,
         table,
-        layers: run_results::layer_rows(made),
+        layers: run_report::layer_rows(made),
         spec,
     };
     tables::write_layers(&folder.file("layers.csv"), &run.layers)?;
-    crate::model::save(&made.network, &folder.file("model.safetensors"))?;
-    made.compiled.write(&|name| folder.file(name))?;
-    write_json(&folder.file("ranges.json"), &run_results::ranges(made))?;
-    write_json(&folder.file(INPUTS_FILE), &made.image_range)?;
-    let page = run_results::report(experiment, made, dataset, &run);
+    let network = &made.networks.encrypted()?.network;
+    crate::model::save(network, &folder.file("model.safetensors"))?;
+    made.circuit.compiled.write(folder.path())?;
+    write_json(&folder.file("ranges.json"), &made.plaintext.ranges)?;
+    write_json(&folder.file(INPUTS_FILE), &made.circuit.image_range)?;
+    let page = run_report::report(experiment, made, dataset, &run)?;
     let charts = if experiment.output.charts {
         report::charts(&page)?
     } else {
@@ -135,13 +129,19 @@ pub(super) fn write(
     Ok(summary)
 }
 
-fn summarize(experiment: &Experiment, made: &StageResults, table: &PredictionTable) -> Summary {
+fn summarize(
+    experiment: &Experiment,
+    made: &StageResults,
+    predictions: &Predictions,
+    table: &PredictionTable,
+) -> Result<Summary, PipelineError> {
     let activation = &experiment.activation;
-    let record = made.encrypted.as_ref();
+    let compiled = &made.circuit.compiled;
+    let record = made.encrypted.as_ref().map(|stage| &stage.record);
     let timing = record
         .map(|record| record.timing.clone())
         .unwrap_or_default();
-    Summary {
+    Ok(Summary {
         name: experiment.name.clone(),
         dataset: experiment.dataset.name.as_str().into(),
         activation: ActivationSummary {
@@ -163,14 +163,14 @@ fn summarize(experiment: &Experiment, made: &StageResults, table: &PredictionTab
         network: NetworkSummary {
             depth: experiment.network.depth,
             parameters: usize::try_from(experiment.network.parameters()).unwrap_or(usize::MAX),
-            macs: made.compiled.macs(),
-            activations: made.compiled.activations(),
+            macs: compiled.macs(),
+            activations: compiled.activations(),
         },
         accuracy: Accuracies::of(table),
         agreement: AgreementSummary::of(table),
         encryption: record.map(|record| record.encryption.clone()),
         timing: Timing {
-            train_s: made.train_seconds,
+            train_s: made.train_seconds()?,
             ..timing
         },
         memory: Memory {
@@ -178,9 +178,9 @@ fn summarize(experiment: &Experiment, made: &StageResults, table: &PredictionTab
                 .and_then(|record| record.peak_rss_bytes)
                 .or_else(peak_rss_bytes),
         },
-        prediction: prediction::of(made),
-        tails: made.tails.clone(),
-    }
+        prediction: made.plan_vs_measured(predictions),
+        tails: made.plaintext.tails.clone(),
+    })
 }
 
 fn manifest(
@@ -194,10 +194,10 @@ fn manifest(
     manifest
         .threads
         .insert("train".into(), resolved(experiment.train.threads));
-    if let Some(record) = &made.encrypted {
+    if let Some(encrypted) = &made.encrypted {
         manifest
             .threads
-            .insert("encrypted".into(), record.timing.threads);
+            .insert("encrypted".into(), encrypted.record.timing.threads);
     }
     manifest.stages = made
         .stages
@@ -235,61 +235,10 @@ fn resolved(threads: usize) -> usize {
     }
 }
 
-/// Logits as they lie in the store: classes (u32), then f32 values, little endian. The store keeps the digest.
-pub(super) fn write_logits(path: &Path, evaluation: &Evaluation) -> Result<(), PipelineError> {
-    let mut bytes = (evaluation.classes as u32).to_le_bytes().to_vec();
-    bytes.extend(
-        evaluation
-            .logits
-            .iter()
-            .flat_map(|value| value.to_le_bytes()),
-    );
-    fs::write(path, bytes).map_err(PipelineError::io("write", path))
-}
-
-/// Reads what [`write_logits`] wrote.
-pub(super) fn read_logits(path: &Path) -> Result<Evaluation, PipelineError> {
-    let bytes = fs::read(path).map_err(PipelineError::io("read", path))?;
-    let (words, rest) = bytes.as_chunks::<4>();
-    let malformed = || PipelineError::Malformed {
-        path: path.to_path_buf(),
-        what: "these are not whole rows of logits".into(),
-    };
-    let (first, values) = words.split_first().ok_or_else(malformed)?;
-    let classes = u32::from_le_bytes(*first) as usize;
-    if classes == 0 || !rest.is_empty() || !values.len().is_multiple_of(classes) {
-        return Err(malformed());
-    }
-    Ok(Evaluation {
-        classes,
-        logits: values
-            .iter()
-            .map(|word| f32::from_le_bytes(*word))
-            .collect(),
-    })
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn logits_survive_and_broken_files_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x.f32");
-        let evaluation = Evaluation {
-            classes: 2,
-            logits: vec![1.0, -2.5, f32::MIN_POSITIVE, 0.0],
-        };
-        write_logits(&path, &evaluation).unwrap();
-        assert_eq!(read_logits(&path).unwrap(), evaluation);
-        let bytes = fs::read(&path).unwrap();
-        for end in [0, 3, bytes.len() - 1, bytes.len() - 4] {
-            fs::write(&path, &bytes[..end]).unwrap();
-            assert!(read_logits(&path).is_err(), "cut at {end}");
-        }
-    }
 
     #[test]
     fn a_run_folder_is_absent_until_it_is_whole_and_then_replaces_the_old_one() {

@@ -1,35 +1,18 @@
 //! The results of a run in the terms of its report and tables.
 
-use serde::Serialize;
-
-use super::compiled::Compiled;
-use super::run::StageResults;
+use super::results::StageResults;
 use crate::data::Dataset;
-use crate::model::{PreActivation, TrainedLayer};
+use crate::model::TrainedLayer;
+use crate::pipeline::PipelineError;
 use crate::report::{ActivationPlot, PlanRow, RunReport, SAMPLES, Sample};
 use crate::results::{LayerRow, Manifest, PredictionTable, Summary};
 use crate::spec::Experiment;
-
-/// `ranges.json`: what flowed into the activations.
-#[derive(Debug, Serialize)]
-pub(super) struct Ranges<'a> {
-    train: &'a [PreActivation],
-    test: &'a [PreActivation],
-}
-
-/// The pre-activations of both splits.
-pub(super) fn ranges(made: &StageResults) -> Ranges<'_> {
-    Ranges {
-        train: &made.train_ranges,
-        test: &made.test_ranges,
-    }
-}
 
 /// The rows of `layers.csv`; none where nothing was encrypted.
 pub(super) fn layer_rows(made: &StageResults) -> Vec<LayerRow> {
     made.encrypted
         .as_ref()
-        .map(|record| record.layers.clone())
+        .map(|encrypted| encrypted.record.layers.clone())
         .unwrap_or_default()
 }
 
@@ -48,47 +31,55 @@ pub(super) fn report(
     made: &StageResults,
     dataset: &Dataset,
     run: &RunResults,
-) -> RunReport {
-    RunReport {
+) -> Result<RunReport, PipelineError> {
+    Ok(RunReport {
         summary: run.summary.clone(),
         manifest: run.manifest.clone(),
-        epochs: made.epochs.clone(),
+        epochs: made.epochs(),
         layers: run.layers.clone(),
         plan: plan_rows(made),
-        activations: activations(experiment, made),
+        activations: activations(experiment, made)?,
         misclassified: misclassified(dataset, &run.table),
         predictions: run.table.clone(),
         class_names: dataset.class_names.clone(),
         watermark: None,
         spec_toml: run.spec.clone(),
-    }
+    })
 }
 
 fn plan_rows(made: &StageResults) -> Vec<PlanRow> {
-    // A look-up has no levels, and a plan of its own form.
-    let (Some(record), Compiled::Polynomials { plan, .. }) = (&made.encrypted, &made.compiled)
-    else {
+    let Some(encrypted) = &made.encrypted else {
         return Vec::new();
     };
-    let images = usize::try_from(record.timing.images).unwrap_or(usize::MAX);
-    plan.layers
-        .iter()
-        .map(|layer| PlanRow {
-            name: layer.name.clone(),
-            level: layer.level,
-            bound_bits: layer.bound_bits,
-            predicted_seconds: plan.layer_seconds(layer, images, record.timing.threads),
-        })
-        .collect()
+    let timing = &encrypted.record.timing;
+    let images = usize::try_from(timing.images).unwrap_or(usize::MAX);
+    let layers = made.circuit.compiled.planned_layers(images, timing.threads);
+    let rows = layers.into_iter().map(|layer| PlanRow {
+        name: layer.name,
+        level: layer.level,
+        bound_bits: layer.bound_bits,
+        predicted_seconds: layer.predicted_seconds,
+    });
+    rows.collect()
 }
 
-fn activations(experiment: &Experiment, made: &StageResults) -> Vec<ActivationPlot> {
+fn activations(
+    experiment: &Experiment,
+    made: &StageResults,
+) -> Result<Vec<ActivationPlot>, PipelineError> {
     let mut plots = Vec::new();
-    for (index, layer) in made.network.layers.iter().enumerate() {
+    let network = &made.networks.encrypted()?.network;
+    for (index, layer) in network.layers.iter().enumerate() {
         let TrainedLayer::Polynomial(polynomial) = layer else {
             continue;
         };
-        let Some(measured) = made.test_ranges.iter().find(|range| range.layer == index) else {
+        let Some(measured) = made
+            .plaintext
+            .ranges
+            .test
+            .iter()
+            .find(|range| range.layer == index)
+        else {
             continue;
         };
         plots.push(ActivationPlot {
@@ -99,7 +90,7 @@ fn activations(experiment: &Experiment, made: &StageResults) -> Vec<ActivationPl
             measured: measured.clone(),
         });
     }
-    plots
+    Ok(plots)
 }
 
 fn misclassified(dataset: &Dataset, table: &PredictionTable) -> Vec<Sample> {

@@ -1,43 +1,17 @@
-//! `cryptodl plan` for the backend `tfhe`.
+//! A plan as text for the terminal.
 
-use std::io::{self, Write};
+use cryptodl_circuit::pbs::{ParameterSet, PbsPlan};
+use cryptodl_spec::EncryptionSpec;
 
-use super::exit::Failure;
-use super::out;
-use super::plan::print_table;
-use crate::circuit::pbs::{ParameterSet, PbsPlan, plan_shape};
-use crate::pipeline::PipelineError;
-use crate::spec::{EncryptionSpec, Experiment};
+use crate::PlanText;
 
-/// Prints what an encrypted evaluation of the spec would take.
-pub(super) fn plan(experiment: &Experiment) -> Result<(), Failure> {
-    let plan = plan_shape(experiment).map_err(PipelineError::from)?;
-    let set = plan
-        .set()
-        .map_err(crate::circuit::CircuitError::from)
-        .map_err(PipelineError::from)?;
-    let bootstrap = bootstrap_seconds(set)?;
-    out::print(|out| print(out, &plan, set, bootstrap, &experiment.encryption));
-    Ok(())
-}
-
-#[cfg(feature = "tfhe")]
-fn bootstrap_seconds(set: &'static ParameterSet) -> Result<f64, Failure> {
-    Ok(crate::backends::tfhe::measure_bootstrap(set).map_err(PipelineError::from)?)
-}
-
-#[cfg(not(feature = "tfhe"))]
-fn bootstrap_seconds(_: &'static ParameterSet) -> Result<f64, Failure> {
-    Err(PipelineError::from(crate::backends::EncryptedError::BackendMissing("tfhe")).into())
-}
-
-fn print(
-    out: &mut dyn Write,
+/// The plan of a spec under `set`, where one bootstrap takes `bootstrap` seconds on one core.
+pub(super) fn text(
     plan: &PbsPlan,
     set: &ParameterSet,
     bootstrap: f64,
     encryption: &EncryptionSpec,
-) -> io::Result<()> {
+) -> PlanText {
     let threads = match encryption.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
@@ -46,7 +20,7 @@ fn print(
     let megabytes = |bytes: u64| format!("{:.0} MB", bytes as f64 / 1e6);
     let open =
         |bits: Option<u32>| bits.map_or("chosen by the search".to_owned(), |bits| bits.to_string());
-    let facts = [
+    let facts = vec![
         ("parameter set", set.name.to_owned()),
         (
             "security",
@@ -101,14 +75,13 @@ fn print(
             format!("{:.0} kB", set.ciphertext_bytes() as f64 / 1e3),
         ),
     ];
-    for (name, value) in facts {
-        writeln!(out, "{name:<22} {value}")?;
-    }
-    writeln!(out)?;
-    let mut table =
-        vec![["layer", "kind", "MAC", "ciphertexts", "bootstraps", "bits"].map(String::from)];
+    let mut table = vec![
+        ["layer", "kind", "MAC", "ciphertexts", "bootstraps", "bits"]
+            .map(String::from)
+            .to_vec(),
+    ];
     table.extend(plan.layers.iter().map(|row| {
-        [
+        vec![
             row.name.clone(),
             row.kind.clone(),
             row.macs.to_string(),
@@ -117,5 +90,9 @@ fn print(
             row.bits.to_string(),
         ]
     }));
-    print_table(out, &table)
+    PlanText {
+        facts,
+        table,
+        legend: None,
+    }
 }
