@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use ckks::{
-    EvaluationKey, Evaluator, LinearMap, Machine, Parameters, ParametersLiteral, Ring, SecretKey,
+    EvaluationKey, Evaluator, HomomorphicOps, LinearMap, Parameters, ParametersLiteral, Ring,
+    SecretKey,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -8,7 +8,7 @@
 mod bad_input;
 mod client_server;
 #[cfg(feature = "tfhe")]
-mod client_server_lookups;
+mod client_server_pbs;
 mod colour;
 mod common;
 mod documents;

@@ -11,7 +11,7 @@ use super::cost::{CostModel, CostTable, TIMED_BITS, butterflies};
 use super::error::CircuitError;
 use super::map_facts::MapFacts;
 use ckks::{
-    CiphertextSet, Convolution, EvaluationKey, Evaluator, FusedStep, LinearMap, Machine,
+    CiphertextSet, Convolution, EvaluationKey, Evaluator, FusedStep, HomomorphicOps, LinearMap,
     Parameters, ParametersLiteral, Ring, SecretKey, SeededSet, SumPool,
 };
 
@@ -262,7 +262,7 @@ const FEW: usize = 4;
 struct Bench {
     parameters: Parameters,
     secret: SecretKey,
-    machine: Evaluator,
+    evaluator: Evaluator,
 }
 
 impl Bench {
@@ -276,7 +276,7 @@ impl Bench {
         let secret = SecretKey::generate(&parameters)?;
         let key = Arc::new(EvaluationKey::generate(&secret)?);
         Ok(Self {
-            machine: Evaluator::new(parameters.clone(), Some(key))?,
+            evaluator: Evaluator::new(parameters.clone(), Some(key))?,
             parameters,
             secret,
         })
@@ -317,7 +317,7 @@ impl Bench {
         let residues = self.residues(FEATURES);
         // One constant: read, changed, written.
         let constant = [FusedStep::AddConstants(&[0.5])];
-        let pass = typical(|| (), |()| self.machine.fused(&set, &constant))?;
+        let pass = typical(|| (), |()| self.evaluator.fused(&set, &constant))?;
         table.step = pass / (2.0 * residues);
         let spread = LinearMap::dense(FEW, FEATURES, weights(FEW * FEATURES, 15));
         let few = self.set(FEW)?;
@@ -327,7 +327,7 @@ impl Bench {
             FusedStep::TensorSquare,
         )?;
         table.product = tensor / (3.0 * residues);
-        let rescale = typical(|| set.clone(), |copy| self.machine.rescale(copy))?;
+        let rescale = typical(|| set.clone(), |copy| self.evaluator.rescale(copy))?;
         let limbs = self.parameters.primes().len();
         let degree = self.parameters.ring_degree() as u64;
         let transforms =
@@ -340,8 +340,8 @@ impl Bench {
 
     /// What switching keys takes, in what `table` says of it.
     fn switch(&self, table: &CostTable, features: usize) -> Result<f64, CircuitError> {
-        let squared = self.machine.tensor_square(&self.set(features)?)?;
-        let switch = typical(|| squared.clone(), |copy| self.machine.relinearize(copy))?;
+        let squared = self.evaluator.tensor_square(&self.set(features)?)?;
+        let switch = typical(|| squared.clone(), |copy| self.evaluator.relinearize(copy))?;
         let limbs = self.parameters.primes().len();
         Ok(switch / CostModel::new(&self.parameters, table).relinearize(features, limbs))
     }
@@ -360,7 +360,7 @@ impl Bench {
         };
         let mut runs = Runs::default();
         while runs.goes_on() {
-            let (output, times) = self.machine.fused_timed(set, &[first, step])?;
+            let (output, times) = self.evaluator.fused_timed(set, &[first, step])?;
             drop(black_box(output));
             let own = times.last().copied().unwrap_or_default();
             let all: Duration = times.iter().sum();
@@ -374,8 +374,8 @@ impl Bench {
         let inputs = map.inputs();
         let spread = LinearMap::dense(FEW, inputs, weights(FEW * inputs, 15));
         let spread = spread.map_err(ckks::Error::from)?;
-        let both = self.machine.drop_to(&self.set(FEW)?, 1)?;
-        let wide = self.machine.drop_to(&both, 0)?;
+        let both = self.evaluator.drop_to(&self.set(FEW)?, 1)?;
+        let wide = self.evaluator.drop_to(&both, 0)?;
         let step = FusedStep::Linear {
             map,
             weight_scale: 256.0,

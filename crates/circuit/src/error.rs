@@ -192,7 +192,7 @@ pub enum CircuitError {
     },
     /// The network cannot be a circuit of look-ups.
     #[error(transparent)]
-    Lookup(#[from] super::pbs::PbsError),
+    Pbs(#[from] super::pbs::PbsError),
     /// The network contradicts itself.
     #[error(transparent)]
     Model(#[from] ModelError),

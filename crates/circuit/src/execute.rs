@@ -2,7 +2,7 @@
 //! one image, integers in the clear.
 
 use super::program::{Op, Operation};
-use ckks::{Machine, evaluate_polynomial};
+use ckks::{HomomorphicOps, evaluate_polynomial};
 
 /// Is told of every operation and may correct what is known of the values.
 pub(super) trait Observer<V> {
@@ -19,8 +19,8 @@ impl<V> Observer<V> for () {}
 ///
 /// # Errors
 /// Those of the machine.
-pub(super) fn execute<M: Machine>(
-    machine: &M,
+pub(super) fn execute<M: HomomorphicOps>(
+    ops: &M,
     operations: &[Operation<'_>],
     input: M::Value,
     observer: &mut dyn Observer<M::Value>,
@@ -28,32 +28,32 @@ pub(super) fn execute<M: Machine>(
     let mut value = input;
     for (index, operation) in operations.iter().enumerate() {
         observer.before(index, &mut value);
-        value = apply(machine, operation.op, value)?;
+        value = apply(ops, operation.op, value)?;
         observer.after(index, &mut value);
     }
     Ok(value)
 }
 
 /// One operation. The input is dropped as soon as nothing needs it: a set of ciphertexts can be gigabytes.
-pub(super) fn apply<M: Machine>(
-    machine: &M,
+pub(super) fn apply<M: HomomorphicOps>(
+    ops: &M,
     op: Op<'_>,
     input: M::Value,
 ) -> Result<M::Value, M::Error> {
     match op {
         Op::Linear(layer) => {
-            let output = machine.linear(&input, &layer.map, layer.weight_scale)?;
+            let output = ops.linear(&input, &layer.map, layer.weight_scale)?;
             drop(input);
             if layer.bias.is_empty() {
                 Ok(output)
             } else {
-                machine.add_constants(output, &layer.bias)
+                ops.add_constants(output, &layer.bias)
             }
         }
-        Op::TensorSquare => machine.tensor_square(&input),
-        Op::Relinearize => machine.relinearize(input),
-        Op::Rescale => machine.rescale(input),
-        Op::RelinearizeRescale => machine.relinearize_rescale(input),
-        Op::Polynomial(polynomial) => evaluate_polynomial(machine, &input, polynomial),
+        Op::TensorSquare => ops.tensor_square(&input),
+        Op::Relinearize => ops.relinearize(input),
+        Op::Rescale => ops.rescale(input),
+        Op::RelinearizeRescale => ops.relinearize_rescale(input),
+        Op::Polynomial(polynomial) => evaluate_polynomial(ops, &input, polynomial),
     }
 }

@@ -1,4 +1,4 @@
-//! The machine of clear integers: one image, one 128-bit integer a feature, every overflow an error.
+//! The operations on clear integers: one image, one 128-bit integer a feature, every overflow an error.
 
 use std::cell::{Cell, RefCell};
 
@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::error::CircuitError;
 use super::integer_map::apply_map_exactly;
-use ckks::{LinearMap, Machine, NoiseModel, Parameters, scales_agree};
+use ckks::{HomomorphicOps, LinearMap, NoiseModel, Parameters, scales_agree};
 
 /// Values stay below 2^126, so that a sum of two does not overflow before it is checked.
 pub(super) const LIMIT_BITS: u32 = 126;
@@ -21,7 +21,7 @@ pub(super) struct Integers {
     pub values: Vec<i128>,
 }
 
-/// The integer machine of one image.
+/// One image's operations on integers.
 pub(super) struct Simulator<'a> {
     primes: &'a [u64],
     /// Half the modulus of every level, or the limit of the integers where that is larger.
@@ -166,7 +166,7 @@ fn with_constants(
     Ok(())
 }
 
-impl Machine for Simulator<'_> {
+impl HomomorphicOps for Simulator<'_> {
     type Value = Integers;
     type Error = CircuitError;
 

@@ -9,7 +9,7 @@
 //! [`compile`] does both and chooses what the spec leaves open. The plan is searched for: every ring, [`Schedule`] and scale, by a
 //! [`CostTable`] of this machine or a fixed one.
 //!
-//! A circuit under a [`Schedule`] is one list of operations, with one interpreter for every [`ckks::Machine`]: the planner, the estimate of
+//! A circuit under a [`Schedule`] is one list of operations, with one interpreter for every [`ckks::HomomorphicOps`]: the planner, the estimate of
 //! an image's noise, the simulator and the ciphertexts, so what is planned is what is run. An [`Executor`] runs it on ciphertexts, all at
 //! once or [streamed](Execution), as memory allows; run on sizes alone, it says how much memory that takes.
 //!

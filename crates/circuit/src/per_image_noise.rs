@@ -15,7 +15,7 @@ use super::integer_map::apply_map;
 use super::plan::Plan;
 use super::planning::{Noise, Tails, root_mean_square};
 use super::types::Circuit;
-use ckks::{LinearMap, Machine, NoiseModel, Parameters, Ring};
+use ckks::{HomomorphicOps, LinearMap, NoiseModel, Parameters, Ring};
 use cryptodl_data::Images;
 
 /// How much more noise an image may have than any of those that were looked at, at least: half a bit.
@@ -232,7 +232,7 @@ fn constants(op: &'static str, list: &[f64], features: usize) -> Result<Vec<f64>
     }
 }
 
-impl Machine for PerImageNoise<'_> {
+impl HomomorphicOps for PerImageNoise<'_> {
     type Value = NoisyImage;
     type Error = CircuitError;
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 mod limit;
 
 use ckks::{
-    Convolution, EvaluationKey, Evaluator, FusedStep, LinearMap, Machine, Parameters,
+    Convolution, EvaluationKey, Evaluator, FusedStep, HomomorphicOps, LinearMap, Parameters,
     ParametersLiteral, Ring, SecretKey,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 mod clock;
 
 use ckks::{
-    CiphertextSet, EvaluationKey, Evaluator, Machine, Parameters, ParametersLiteral, Ring,
+    CiphertextSet, EvaluationKey, Evaluator, HomomorphicOps, Parameters, ParametersLiteral, Ring,
     SecretKey,
 };
 use clock::Clock;

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ckks::{
-    CiphertextSet, Convolution, EvaluationKey, Evaluator, FusedStep, LinearMap, Machine,
+    CiphertextSet, Convolution, EvaluationKey, Evaluator, FusedStep, HomomorphicOps, LinearMap,
     Parameters, ParametersLiteral, Ring, SecretKey, SeededSet, instruction_set,
 };
 use criterion::{Criterion, Throughput};

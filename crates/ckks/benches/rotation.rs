@@ -10,7 +10,7 @@ use std::sync::Arc;
 mod clock;
 
 use ckks::{
-    Addend, CiphertextSet, EvaluationKey, Evaluator, GaloisKeys, Machine, Parameters,
+    Addend, CiphertextSet, EvaluationKey, Evaluator, GaloisKeys, HomomorphicOps, Parameters,
     ParametersLiteral, Plaintext, PlaintextEncoder, Ring, SecretKey,
 };
 use clock::Clock;

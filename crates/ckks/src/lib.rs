@@ -4,7 +4,7 @@
 //! a dense layer is a small matrix product on residues, modulo every prime, without transforms,
 //! encodings or rotations. There is no bootstrapping; there is no machine learning either: a layer
 //! is a [`LinearMap`] or a [`MonicPolynomial`], and a circuit is a sequence of them on any
-//! [`Machine`].
+//! [`HomomorphicOps`].
 //!
 //! One ciphertext can hold a whole image, too: slots in [`RotationOrder`] are rotated with
 //! [`GaloisKeys`] and multiplied with [`Plaintext`]s.
@@ -12,7 +12,7 @@
 //! - [`Parameters`]: a checked set, 128 bits enforced by the table of [`max_log_qp`].
 //! - [`SecretKey`] encrypts to a [`SeededSet`] and decrypts a [`CiphertextSet`].
 //! - [`EvaluationKey`] is what relinearisation needs; it decrypts nothing.
-//! - [`Evaluator`] is the machine that runs on ciphertexts and holds no secret.
+//! - [`Evaluator`] runs the operations on ciphertexts and holds no secret.
 //! - [`NoiseModel`] predicts the noise of every operation.
 //!
 //! Every key and set has `write` and `read`: fingerprint of the parameters, bounded sizes, closing
@@ -27,15 +27,14 @@ mod chacha;
 mod encoding;
 mod error;
 mod evaluator;
-mod fold;
 mod inner_product;
 mod isa;
 mod keys;
 mod linear;
-mod machine;
 mod memory;
 mod modulus;
 mod noise;
+mod ops;
 #[cfg(test)]
 mod oracle;
 mod params;
@@ -50,19 +49,20 @@ mod set;
 #[cfg(feature = "timing")]
 pub mod timing;
 mod transform;
+mod twist;
 mod wire;
 
 pub use automorphism::RotationOrder;
 pub use error::{Error, Result};
-pub use evaluator::{Addend, Evaluator, FusedInput, FusedStep, Gathered};
+pub use evaluator::{Addend, Evaluator, FeatureView, FusedInput, FusedStep};
 pub use isa::instruction_set;
 pub use keys::{EvaluationKey, GaloisKeys, SecretKey};
 pub use linear::{
-    Convolution, Group, LinearMap, LinearMapError, MAX_ABS_ROW_SUM, PADDING, PreparedMap,
-    Restricted, SumPool,
+    Convolution, Group, LinearMap, LinearMapError, MAX_ABS_ROW_SUM, MapSlice, PADDING, PreparedMap,
+    SumPool,
 };
-pub use machine::{Machine, SCALE_TOLERANCE, scales_agree};
 pub use noise::NoiseModel;
+pub use ops::{HomomorphicOps, SCALE_TOLERANCE, scales_agree};
 pub use params::{Parameters, ParametersLiteral, Ring};
 pub use plaintext::{Plaintext, PlaintextEncoder};
 pub use polynomial::{

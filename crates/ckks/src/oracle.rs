@@ -9,8 +9,8 @@ use std::sync::Arc;
 use crate::Evaluator;
 use crate::keys::{EvaluationKey, SecretKey};
 use crate::linear::LinearMap;
-use crate::machine::Machine;
 use crate::noise::NoiseModel;
+use crate::ops::HomomorphicOps;
 use crate::params::{Parameters, ParametersLiteral, Ring};
 use crate::set::CiphertextSet;
 

@@ -1,4 +1,4 @@
-//! Monic polynomials in minimal multiplicative depth, on any [`Machine`].
+//! Monic polynomials in minimal multiplicative depth, on any [`HomomorphicOps`].
 //!
 //! A polynomial of degree n with h = 2^(d-1) < n <= 2^d is `x^h * q + r`, q monic of degree n - h
 //! <= h and r of degree below h (Paterson and Stockmeyer, SIAM J. Comput. 1973, with powers of two
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::machine::Machine;
+use crate::ops::HomomorphicOps;
 
 /// The highest degree that [`MonicPolynomial`] takes.
 pub const MAX_DEGREE: usize = 16;
@@ -181,15 +181,15 @@ pub fn polynomial_depth(degree: usize) -> usize {
 /// # Errors
 /// What the machine's operations fail with: no level left, no key, coefficient lists of another
 /// length.
-pub fn evaluate_polynomial<M: Machine>(
-    machine: &M,
+pub fn evaluate_polynomial<M: HomomorphicOps>(
+    ops: &M,
     x: &M::Value,
     p: &MonicPolynomial,
 ) -> Result<M::Value, M::Error> {
     let mut evaluation = Evaluation {
-        machine,
+        ops,
         x,
-        level: machine.level(x),
+        level: ops.level(x),
         powers: BTreeMap::new(),
         squared: None,
         keep_squared: wants_square_twice(p),
@@ -223,8 +223,8 @@ fn all_zero(lists: &[Vec<f64>]) -> bool {
 }
 
 /// One run of [`evaluate_polynomial`]: the powers of x computed so far.
-struct Evaluation<'a, M: Machine> {
-    machine: &'a M,
+struct Evaluation<'a, M: HomomorphicOps> {
+    ops: &'a M,
     x: &'a M::Value,
     /// Level of x.
     level: usize,
@@ -235,17 +235,17 @@ struct Evaluation<'a, M: Machine> {
     keep_squared: bool,
 }
 
-impl<M: Machine> Evaluation<'_, M> {
+impl<M: HomomorphicOps> Evaluation<'_, M> {
     /// The monic polynomial `x^degree + sum lower[k] x^k`, rescaled, at depth `ceil(log2 degree)`
     /// of x.
     fn monic(&mut self, degree: usize, lower: &[Vec<f64>]) -> Result<M::Value, M::Error> {
         if degree == 1 {
-            let x = self.machine.drop_to(self.x, self.level)?;
+            let x = self.ops.drop_to(self.x, self.level)?;
             return self.add_constant(x, &lower[0]);
         }
         let product = self.leading_product(degree, lower)?;
         let sum = self.add_terms(product, &lower[..leading_power(degree).max(2)])?;
-        self.machine.rescale(sum)
+        self.ops.rescale(sum)
     }
 
     /// `x^h * q`, not rescaled, where q is the monic polynomial of the terms from x^h on.
@@ -259,7 +259,7 @@ impl<M: Machine> Evaluation<'_, M> {
         self.prepare_power(half)?;
         if !all_zero(&lower[half..]) {
             let quotient = self.monic(rest, &lower[half..])?;
-            return self.machine.multiply(self.power(half), &quotient);
+            return self.ops.multiply(self.power(half), &quotient);
         }
         self.prepare_power(rest)?;
         self.product_of_powers(half, rest)
@@ -273,17 +273,17 @@ impl<M: Machine> Evaluation<'_, M> {
         let Some(degree) = (1..terms.len()).rfind(|&k| !is_zero(&terms[k])) else {
             return self.add_constant(sum, &terms[0]);
         };
-        let machine = self.machine;
-        let (level, scale) = (machine.level(&sum), machine.scale(&sum));
+        let ops = self.ops;
+        let (level, scale) = (ops.level(&sum), ops.scale(&sum));
         let giant = 1 << degree.ilog2();
         if giant < 4 || degree == giant {
             // a constant multiplication of a power that is there, or costs one product
             let term = self.scaled_power(degree, &terms[degree], level, scale)?;
-            let sum = machine.add(sum, &term)?;
+            let sum = ops.add(sum, &term)?;
             return self.add_terms(sum, &terms[..degree]);
         }
         let product = self.giant_step(level, scale, giant, &terms[giant..=degree])?;
-        let sum = machine.add(sum, &product)?;
+        let sum = ops.add(sum, &product)?;
         self.add_terms(sum, &terms[..giant])
     }
 
@@ -296,19 +296,19 @@ impl<M: Machine> Evaluation<'_, M> {
         giant: usize,
         terms: &[Vec<f64>],
     ) -> Result<M::Value, M::Error> {
-        let machine = self.machine;
+        let ops = self.ops;
         self.prepare_power(giant)?;
         // the inner sum is made one level up, at a scale that its rescaling turns into the wanted
         // one
-        let scale_above = scale / machine.scale(self.power(giant)) * self.prime_above(level)?;
+        let scale_above = scale / ops.scale(self.power(giant)) * self.prime_above(level)?;
         let top = terms.len() - 1;
         let mut inner = self.scaled_power(top, &terms[top], level + 1, scale_above)?;
         for k in (1..top).filter(|&k| !is_zero(&terms[k])) {
             let term = self.scaled_power(k, &terms[k], level + 1, scale_above)?;
-            inner = machine.add(inner, &term)?;
+            inner = ops.add(inner, &term)?;
         }
-        let inner = machine.rescale(self.add_constant(inner, &terms[0])?)?;
-        machine.multiply(self.power(giant), &inner)
+        let inner = ops.rescale(self.add_constant(inner, &terms[0])?)?;
+        ops.multiply(self.power(giant), &inner)
     }
 
     /// The prime that a rescaling from `level + 1` to `level` divides by, learnt from the power
@@ -317,15 +317,15 @@ impl<M: Machine> Evaluation<'_, M> {
         let depth = self.level - level;
         let power = 1 << depth;
         self.prepare_power(power)?;
-        let below = self.machine.scale(self.power(power / 2));
-        Ok(below * below / self.machine.scale(self.power(power)))
+        let below = self.ops.scale(self.power(power / 2));
+        Ok(below * below / self.ops.scale(self.power(power)))
     }
 
     fn add_constant(&self, value: M::Value, constants: &[f64]) -> Result<M::Value, M::Error> {
         if is_zero(constants) {
             return Ok(value);
         }
-        self.machine.add_constants(value, constants)
+        self.ops.add_constants(value, constants)
     }
 
     /// `constants * x^power` at a level and scale.
@@ -338,11 +338,11 @@ impl<M: Machine> Evaluation<'_, M> {
     ) -> Result<M::Value, M::Error> {
         self.prepare_power(power)?;
         let value = self.power(power);
-        if self.machine.level(value) == level {
-            return self.machine.multiply_constants(value, constants, scale);
+        if self.ops.level(value) == level {
+            return self.ops.multiply_constants(value, constants, scale);
         }
-        let dropped = self.machine.drop_to(value, level)?;
-        self.machine.multiply_constants(&dropped, constants, scale)
+        let dropped = self.ops.drop_to(value, level)?;
+        self.ops.multiply_constants(&dropped, constants, scale)
     }
 
     /// Computes `x^power` and the powers it is made of, unless they are there.
@@ -358,7 +358,7 @@ impl<M: Machine> Evaluation<'_, M> {
             self.prepare_power(power - giant)?;
             self.product_of_powers(giant, power - giant)?
         };
-        let value = self.machine.rescale(product)?;
+        let value = self.ops.rescale(product)?;
         self.powers.insert(power, value);
         Ok(())
     }
@@ -371,9 +371,9 @@ impl<M: Machine> Evaluation<'_, M> {
     /// The product of two prepared powers, not rescaled.
     fn product_of_powers(&self, a: usize, b: usize) -> Result<M::Value, M::Error> {
         if a == b {
-            return self.machine.square(self.power(a));
+            return self.ops.square(self.power(a));
         }
-        self.machine.multiply(self.power(a), self.power(b))
+        self.ops.multiply(self.power(a), self.power(b))
     }
 
     /// x^2 before its rescaling.
@@ -381,11 +381,11 @@ impl<M: Machine> Evaluation<'_, M> {
         if let Some(squared) = self.squared.take() {
             return Ok(squared);
         }
-        let squared = self.machine.square(self.x)?;
+        let squared = self.ops.square(self.x)?;
         if self.keep_squared {
             // wanted exactly twice
             self.keep_squared = false;
-            self.squared = Some(self.machine.drop_to(&squared, self.level)?);
+            self.squared = Some(self.ops.drop_to(&squared, self.level)?);
         }
         Ok(squared)
     }

@@ -137,7 +137,7 @@ pub fn compile(
         let circuit = match quantise(network, &calibration, bits) {
             Ok(circuit) => circuit,
             // So few bits that every sum is a constant: others may do.
-            Err(CircuitError::Lookup(error @ PbsError::ZeroWeights { .. })) => {
+            Err(CircuitError::Pbs(error @ PbsError::ZeroWeights { .. })) => {
                 reasons.push(format!("{} message bits: {error}", bits.message));
                 continue;
             }

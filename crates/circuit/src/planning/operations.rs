@@ -3,7 +3,7 @@
 use super::{Noise, Planner, SimulatedFeatures, root_mean_square};
 use crate::error::CircuitError;
 use crate::integers::LIMIT_BITS;
-use ckks::{LinearMap, Machine, scales_agree};
+use ckks::{HomomorphicOps, LinearMap, scales_agree};
 
 fn same_features(op: &'static str, found: usize, wanted: usize) -> Result<(), CircuitError> {
     if found == wanted {
@@ -147,7 +147,7 @@ fn check_components(
     })
 }
 
-impl Machine for Planner<'_> {
+impl HomomorphicOps for Planner<'_> {
     type Value = SimulatedFeatures;
     type Error = CircuitError;
 

@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use ckks::{LinearMap, Machine};
+use ckks::{HomomorphicOps, LinearMap};
 
 use super::stages::Layout;
 use crate::types::LinearLayer;
 
 /// A set of features: one chunk, or all of them.
-pub type Value<C> = <<C as Chunks>::Ops as Machine>::Value;
+pub type Value<C> = <<C as Chunks>::Ops as HomomorphicOps>::Value;
 /// What an operation fails with.
-pub type Error<C> = <<C as Chunks>::Ops as Machine>::Error;
+pub type Error<C> = <<C as Chunks>::Ops as HomomorphicOps>::Error;
 
-/// How an upload is taken apart, and how pointwise operations run on a chunk; everything else is in [`Machine`].
+/// How an upload is taken apart, and how pointwise operations run on a chunk; everything else is in [`HomomorphicOps`].
 pub trait Chunks {
     /// The operations that are not pointwise.
-    type Ops: Machine;
+    type Ops: HomomorphicOps;
     /// Fresh encryptions of one batch that are not expanded yet.
     type Upload;
     /// Some features of an upload.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ckks::{
-    CiphertextSet, Error, Evaluator, FusedInput, FusedStep, Gathered, LinearMap, PreparedMap,
+    CiphertextSet, Error, Evaluator, FeatureView, FusedInput, FusedStep, LinearMap, PreparedMap,
     SeededPart, SeededSet,
 };
 
@@ -62,7 +62,7 @@ impl Chunks for Ciphertexts<'_> {
         inputs: Layout,
         positions: &[u32],
     ) -> Result<(Rc<PreparedMap>, Vec<u32>), Error> {
-        let part = layer.map.restrict(inputs.positions, positions)?;
+        let part = layer.map.slice_positions(inputs.positions, positions)?;
         let mut prepared = self.prepared.borrow_mut();
         let known = prepared.entry(index).or_default();
         let found = known.iter().find(|(map, _)| *map == part.map);
@@ -116,7 +116,7 @@ impl Chunks for Ciphertexts<'_> {
             Source::Set(set) => set.into(),
             Source::Gathered(gather) => {
                 let places = gather.places();
-                gathered = Gathered::new(gather.sets, &places)?;
+                gathered = FeatureView::new(gather.sets, &places)?;
                 (&gathered).into()
             }
         };

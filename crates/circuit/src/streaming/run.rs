@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use ckks::{CiphertextSet, Evaluator, Machine, MonicPolynomial, SeededSet};
+use ckks::{CiphertextSet, Evaluator, HomomorphicOps, MonicPolynomial, SeededSet};
 
 use super::Execution;
 use super::chunks::{Chunks, Error, Gather, Slice, Source, Step, Value};

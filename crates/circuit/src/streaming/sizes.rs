@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ckks::{LinearMap, Machine};
+use ckks::{HomomorphicOps, LinearMap};
 
 use super::chunks::{Chunks, Slice, Source, Step};
 use super::run::run;
@@ -210,7 +210,7 @@ impl Chunks for Sizes<'_> {
     }
 }
 
-impl Machine for Sizes<'_> {
+impl HomomorphicOps for Sizes<'_> {
     type Value = Size;
     type Error = CircuitError;
 

@@ -80,13 +80,13 @@ pub fn on(parameters: Parameters, circuit: &Circuit, plan: &Plan, images: &Image
     let set = key
         .encrypt(&by_feature, features, plan.input_scale)
         .unwrap();
-    let machine = Evaluator::new(parameters.clone(), evaluation).unwrap();
+    let evaluator = Evaluator::new(parameters.clone(), evaluation).unwrap();
     let operations = plan.schedule.operations(circuit);
     let mut seen = Seen {
         layers: vec![None; circuit.layers.len()],
         owners: operations.iter().map(|operation| operation.layer).collect(),
     };
-    let output = execute(&machine, &operations, set.expand(), &mut seen).unwrap();
+    let output = execute(&evaluator, &operations, set.expand(), &mut seen).unwrap();
     for ((layer, seen), row) in seen.layers.into_iter().enumerate().zip(&plan.layers) {
         let (sizes, scale_bits) = seen.unwrap();
         assert_eq!(
@@ -105,7 +105,7 @@ pub fn on(parameters: Parameters, circuit: &Circuit, plan: &Plan, images: &Image
         Execution::Streamed(64),
         Execution::Streamed(1),
     ] {
-        let executor = Executor::new(&machine, circuit, &plan.schedule, execution);
+        let executor = Executor::new(&evaluator, circuit, &plan.schedule, execution);
         let reports = executor.reports();
         let mut told = Vec::new();
         let found = executor.run(set.clone(), &mut |index, _| {

@@ -75,17 +75,17 @@ proptest! {
             let secret = SecretKey::generate(&parameters).unwrap();
             let key = plan.schedule.needs_key(&circuit);
             let key = key.then(|| Arc::new(EvaluationKey::generate(&secret).unwrap()));
-            let machine = Evaluator::new(parameters, key).unwrap();
+            let evaluator = Evaluator::new(parameters, key).unwrap();
             let features = circuit.input.len();
             let mut numbers = Numbers::new(seed);
             let values: Vec<f64> = (0..features).map(|_| numbers.next()).collect();
             let set = secret.encrypt(&values, features, plan.input_scale).unwrap();
             let operations = plan.schedule.operations(&circuit);
-            let layers = execute(&machine, &operations, set.expand(), &mut ());
+            let layers = execute(&evaluator, &operations, set.expand(), &mut ());
             let wanted = bytes(&layers.unwrap());
             let sizes = [Execution::Whole, Execution::Streamed(1)].into_iter();
             for execution in sizes.chain(chunks.iter().map(|size| Execution::Streamed(*size))) {
-                let executor = Executor::new(&machine, &circuit, &plan.schedule, execution);
+                let executor = Executor::new(&evaluator, &circuit, &plan.schedule, execution);
                 let found = executor.run(set.clone(), &mut |_, _| true).unwrap().unwrap();
                 prop_assert!(bytes(&found) == wanted, "{schedule:?} {execution:?}");
             }

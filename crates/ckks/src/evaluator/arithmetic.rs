@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::{Evaluator, check_scale};
 use crate::error::{Error, Result};
-use crate::machine::scales_agree;
 use crate::modulus::Modulus;
+use crate::ops::scales_agree;
 use crate::pointwise;
 use crate::residues::Residues;
 use crate::set::CiphertextSet;

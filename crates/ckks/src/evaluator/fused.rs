@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use super::arithmetic::{broadcast, check_features};
-use super::gathered::Gathered;
+use super::feature_view::FeatureView;
 use super::product::MAX_SQUARE;
 use super::{Evaluator, check_scale};
 use crate::error::{Error, Result};
@@ -21,7 +21,7 @@ use crate::residues::{Block, Residues};
 use crate::set::{CiphertextSet, SeededSet};
 
 /// One operation of a fused program; each is what the method of the same name of
-/// [`Machine`](crate::Machine) does.
+/// [`HomomorphicOps`](crate::HomomorphicOps) does.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum FusedStep<'a> {
@@ -60,7 +60,7 @@ pub enum FusedInput<'a> {
     /// A fresh encryption that is not expanded yet.
     Seeded(&'a SeededSet),
     /// Features of several sets, copied block by block.
-    Gathered(&'a Gathered<'a>),
+    FeatureView(&'a FeatureView<'a>),
 }
 
 impl<'a> From<&'a CiphertextSet> for FusedInput<'a> {
@@ -75,9 +75,9 @@ impl<'a> From<&'a SeededSet> for FusedInput<'a> {
     }
 }
 
-impl<'a> From<&'a Gathered<'a>> for FusedInput<'a> {
-    fn from(gathered: &'a Gathered<'a>) -> Self {
-        Self::Gathered(gathered)
+impl<'a> From<&'a FeatureView<'a>> for FusedInput<'a> {
+    fn from(gathered: &'a FeatureView<'a>) -> Self {
+        Self::FeatureView(gathered)
     }
 }
 
@@ -122,7 +122,7 @@ impl Shape {
 impl Evaluator {
     /// Runs the steps one after the other, at the level of the input, without keys.
     ///
-    /// The result has the very bits of the same operations of [`Machine`](crate::Machine) run one
+    /// The result has the very bits of the same operations of [`HomomorphicOps`](crate::HomomorphicOps) run one
     /// by one on the expanded input.
     ///
     /// # Errors
@@ -164,7 +164,7 @@ impl Evaluator {
                     scale: set.scale,
                 },
             ),
-            FusedInput::Gathered(gathered) => {
+            FusedInput::FeatureView(gathered) => {
                 let first = gathered.first();
                 let shape = Shape {
                     features: gathered.features(),
@@ -182,7 +182,7 @@ impl Evaluator {
             .collect::<Result<Vec<_>>>()?;
 
         let masks = match input {
-            FusedInput::Set(_) | FusedInput::Gathered(_) => None,
+            FusedInput::Set(_) | FusedInput::FeatureView(_) => None,
             FusedInput::Seeded(set) => Some(set.masks()),
         };
         let Shape {
@@ -211,7 +211,7 @@ impl Evaluator {
                         work.run(self, limb, &steps, &panels, 2, out);
                     }
                     (FusedInput::Seeded(_), None) => {}
-                    (FusedInput::Gathered(gathered), _) => {
+                    (FusedInput::FeatureView(gathered), _) => {
                         let mut panel = std::mem::take(&mut work.gathered);
                         gathered.copy(limb, row, &mut panel);
                         let components = gathered.first().components();

@@ -22,7 +22,7 @@ use crate::pointwise;
 use crate::residues::{FeatureMut, Residues};
 
 /// Ciphertexts that share a pass over the key. What is kept of them stays in the outer caches.
-const TOGETHER: usize = 4;
+const CIPHERTEXTS_PER_PASS: usize = 4;
 
 /// What a key switch divides by at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +109,7 @@ impl<'a> KeySwitch<'a> {
         // every thread has something to do before ciphertexts are put together
         let together = features.div_ceil(2 * rayon::current_num_threads());
         residues.for_each_batch(
-            together.clamp(1, TOGETHER) * keys,
+            together.clamp(1, CIPHERTEXTS_PER_PASS) * keys,
             || Workspace::new(self),
             |work, mut batch| work.run(input, &mut batch),
         );

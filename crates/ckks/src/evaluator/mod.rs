@@ -1,8 +1,8 @@
-//! The machine that runs on real ciphertexts.
+//! The operations on real ciphertexts.
 
 mod arithmetic;
+mod feature_view;
 mod fused;
-mod gathered;
 mod key_switch;
 mod linear;
 mod plaintext;
@@ -13,8 +13,8 @@ mod rotate;
 
 use std::sync::Arc;
 
+pub use feature_view::FeatureView;
 pub use fused::{FusedInput, FusedStep};
-pub use gathered::Gathered;
 pub use rotate::Addend;
 
 use self::key_switch::Division;
@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::isa::Isa;
 use crate::keys::{EvaluationKey, GaloisKeys, SwitchingKey};
 use crate::linear::LinearMap;
-use crate::machine::Machine;
+use crate::ops::HomomorphicOps;
 use crate::params::Parameters;
 use crate::set::CiphertextSet;
 
@@ -32,7 +32,7 @@ use crate::set::CiphertextSet;
 ///
 /// ```
 /// use std::sync::Arc;
-/// use ckks::{EvaluationKey, Evaluator, Machine, Parameters, ParametersLiteral, Ring, SecretKey};
+/// use ckks::{EvaluationKey, Evaluator, HomomorphicOps, Parameters, ParametersLiteral, Ring, SecretKey};
 ///
 /// let parameters = Parameters::new(ParametersLiteral {
 ///     ring: Ring::Standard,
@@ -64,7 +64,7 @@ pub struct Evaluator {
 
 impl Evaluator {
     /// An evaluator; without a key it cannot relinearise, and so only
-    /// [`tensor_square`](Machine::tensor_square) multiplies.
+    /// [`tensor_square`](HomomorphicOps::tensor_square) multiplies.
     ///
     /// # Errors
     /// If the key was made with another parameter set.
@@ -125,7 +125,7 @@ fn check_scale(operation: &'static str, scale: f64) -> Result<f64> {
     Err(Error::Scale { operation, scale })
 }
 
-impl Machine for Evaluator {
+impl HomomorphicOps for Evaluator {
     type Value = CiphertextSet;
     type Error = Error;
 

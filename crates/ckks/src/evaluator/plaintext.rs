@@ -3,7 +3,7 @@
 use super::arithmetic::check_features;
 use super::{Evaluator, check_scale};
 use crate::error::{Error, Result};
-use crate::machine::scales_agree;
+use crate::ops::scales_agree;
 use crate::plaintext::Plaintext;
 use crate::pointwise;
 use crate::residues::{BLOCK, Residues};

@@ -5,7 +5,7 @@ mod build;
 mod bytes;
 mod kernel;
 mod map;
-mod restrict;
+mod slice;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod words;
@@ -14,4 +14,4 @@ pub use build::{Convolution, SumPool};
 pub use kernel::PreparedMap;
 pub(crate) use kernel::{Kernel, Scratch};
 pub use map::{Group, LinearMap, LinearMapError, MAX_ABS_ROW_SUM, PADDING};
-pub use restrict::Restricted;
+pub use slice::MapSlice;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::linear::LinearMap;
-use crate::machine::scales_agree;
+use crate::ops::scales_agree;
 
 /// Plain numbers with the bookkeeping of ciphertexts; counts products of two values.
 #[derive(Default)]
@@ -40,7 +40,7 @@ fn per_feature(constants: &[f64], features: usize) -> Result<Vec<f64>, Fault> {
     }
 }
 
-impl Machine for Floats {
+impl HomomorphicOps for Floats {
     type Value = Value;
     type Error = Fault;
 
@@ -124,14 +124,14 @@ impl Machine for Floats {
 }
 
 fn evaluate(p: &MonicPolynomial, values: Vec<f64>, level: usize) -> (Result<Value, Fault>, usize) {
-    let machine = Floats::default();
+    let ops = Floats::default();
     let x = Value {
         level,
         scale: SCALE,
         values,
     };
-    let result = evaluate_polynomial(&machine, &x, p);
-    (result, machine.products.get())
+    let result = evaluate_polynomial(&ops, &x, p);
+    (result, ops.products.get())
 }
 
 /// One value for all, one per feature, or nothing.

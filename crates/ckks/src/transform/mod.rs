@@ -22,11 +22,11 @@ use tfhe_ntt::prime64::Plan;
 #[cfg(target_arch = "x86_64")]
 use self::butterflies::Butterflies;
 use crate::error::{Error, Result};
-use crate::fold::Fold;
 use crate::isa::{Isa, Kind};
 use crate::modulus::{CENTRE, Modulus};
 use crate::params::Ring;
 use crate::pointwise;
+use crate::twist::ConjugateInvariantTwist;
 
 /// The transform of one prime.
 pub(crate) struct Transform {
@@ -46,7 +46,7 @@ enum Kernel {
 struct Library {
     isa: Isa,
     plan: Plan,
-    fold: Option<Fold>,
+    twist: Option<ConjugateInvariantTwist>,
 }
 
 impl Transform {
@@ -66,7 +66,7 @@ impl Transform {
         let kernel = match isa.kind() {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512Ifma => {
-                let iota = library.fold.as_ref().map(Fold::iota);
+                let iota = library.twist.as_ref().map(ConjugateInvariantTwist::iota);
                 match Butterflies::new(modulus, &library.points(), iota) {
                     Some(butterflies) => Kernel::Butterflies(butterflies),
                     None => Kernel::Library(library),
@@ -165,11 +165,13 @@ impl Library {
             // the library then mixes tables and kernels of different word sizes
             return Err("its kernels do not match the prime's size");
         }
-        let fold = match ring {
+        let twist = match ring {
             Ring::Standard => None,
-            Ring::ConjugateInvariant => Some(Fold::new(isa, degree, p).ok_or(no_roots)?),
+            Ring::ConjugateInvariant => {
+                Some(ConjugateInvariantTwist::new(isa, degree, p).ok_or(no_roots)?)
+            }
         };
-        Ok(Self { isa, plan, fold })
+        Ok(Self { isa, plan, twist })
     }
 
     fn forward(&self, p: Modulus, first: &[u64], more: &[(u64, &[u64])], out: &mut [u64]) {
@@ -177,8 +179,8 @@ impl Library {
         for (factor, words) in more {
             pointwise::add_scaled(self.isa, p, out, words, *factor);
         }
-        if let Some(fold) = &self.fold {
-            fold.forward(out);
+        if let Some(twist) = &self.twist {
+            twist.forward(out);
         }
         self.plan.fwd(out);
     }
@@ -186,18 +188,21 @@ impl Library {
     fn inverse(&self, p: Modulus, values: &[u64], out: &mut [u64]) {
         out.copy_from_slice(values);
         self.plan.inv(out);
-        match &self.fold {
+        match &self.twist {
             None => self.plan.normalize(out),
-            Some(fold) => fold.inverse(out),
+            Some(twist) => twist.inverse(out),
         }
         pointwise::centre(self.isa, p, out);
     }
 
-    /// Where polynomials `sum h_i X^i` are evaluated, `h_i` what [`Fold`] says.
+    /// Where polynomials `sum h_i X^i` are evaluated, `h_i` what [`ConjugateInvariantTwist`] says.
     #[cfg(target_arch = "x86_64")]
     fn points(&self) -> Vec<u64> {
         let mut points = vec![0; self.plan.ntt_size()];
-        points[1] = self.fold.as_ref().map_or(1, Fold::twist);
+        points[1] = self
+            .twist
+            .as_ref()
+            .map_or(1, ConjugateInvariantTwist::twist);
         self.plan.fwd(&mut points);
         points
     }

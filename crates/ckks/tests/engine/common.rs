@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ckks::{
-    CiphertextSet, EvaluationKey, Evaluator, LinearMap, Machine, NoiseModel, Parameters,
+    CiphertextSet, EvaluationKey, Evaluator, HomomorphicOps, LinearMap, NoiseModel, Parameters,
     ParametersLiteral, Ring, SecretKey, scales_agree,
 };
 
@@ -116,7 +116,7 @@ impl Prediction {
     }
 }
 
-impl Machine for Predictor {
+impl HomomorphicOps for Predictor {
     type Value = Prediction;
     type Error = String;
 

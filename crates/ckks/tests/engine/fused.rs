@@ -1,6 +1,8 @@
 //! Fused programs give the bits of their steps.
 
-use ckks::{CiphertextSet, Error, Evaluator, FusedStep, Gathered, LinearMap, Machine, Ring};
+use ckks::{
+    CiphertextSet, Error, Evaluator, FeatureView, FusedStep, HomomorphicOps, LinearMap, Ring,
+};
 use proptest::prelude::*;
 
 use crate::common::{Engine, RINGS, parameters};
@@ -79,7 +81,7 @@ proptest! {
         let parts = seeded.clone().into_parts(&[vec![3, 1], vec![0, 2]]).unwrap();
         let parts: Vec<CiphertextSet> = parts.iter().map(|part| part.expand()).collect();
         let places = [(1, 0), (0, 1), (1, 1), (0, 0)];
-        let gathered = Gathered::new(parts.iter().collect(), &places).unwrap();
+        let gathered = FeatureView::new(parts.iter().collect(), &places).unwrap();
         let prepared: Vec<_> = maps.iter().map(|map| m.prepare(map)).collect();
         let ready: Vec<_> = steps.iter().map(|step| match *step {
             FusedStep::Linear { map, weight_scale } => {
@@ -136,7 +138,7 @@ fn what_does_not_fit_is_refused() {
         other.evaluator.fused(&x, &[]),
         Err(Error::ParameterMismatch { .. })
     ));
-    let gather = |sets, place| Gathered::new(sets, &[place]).map(|gathered| gathered.features());
+    let gather = |sets, place| FeatureView::new(sets, &[place]).map(|gathered| gathered.features());
     assert!(matches!(gather(vec![&x], (0, 1)), Ok(1)));
     for place in [(0, 2), (1, 0)] {
         let beyond = gather(vec![&x], place);

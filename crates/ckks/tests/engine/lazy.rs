@@ -1,7 +1,7 @@
 //! Squares that stay at three and five components: without a key, with a late relinearisation, and
 //! merged with a rescaling.
 
-use ckks::{CiphertextSet, Error, Evaluator, LinearMap, Machine, Parameters, Ring};
+use ckks::{CiphertextSet, Error, Evaluator, HomomorphicOps, LinearMap, Parameters, Ring};
 
 use crate::common::{Engine, Prediction, RINGS, parameters, rms};
 
@@ -23,7 +23,7 @@ fn bytes(set: &CiphertextSet) -> Vec<u8> {
 }
 
 /// Linear, bias, square, linear, bias, square, linear, and the prediction beside it.
-fn keyless<M: Machine>(
+fn keyless<M: HomomorphicOps>(
     m: &M,
     x: &M::Value,
     maps: &[LinearMap; 3],
@@ -109,7 +109,7 @@ fn three_components_are_rescaled_dropped_added_and_multiplied() {
         let input = values(2 * slots, 2.0);
         let set = engine.encrypt(&input, 2, (1u64 << 36) as f64);
         let fresh = engine.fresh(2, set.scale(), 2.0);
-        fn steps<M: Machine>(m: &M, x: &M::Value) -> Result<M::Value, M::Error> {
+        fn steps<M: HomomorphicOps>(m: &M, x: &M::Value) -> Result<M::Value, M::Error> {
             let square = m.rescale(m.tensor_square(x)?)?;
             let lower = m.drop_to(&square, m.level(&square) - 1)?;
             let target = m.scale(&lower) * 1024.0;
@@ -129,13 +129,13 @@ fn three_components_are_rescaled_dropped_added_and_multiplied() {
 }
 
 /// A copy through the machine alone.
-trait CloneOf<M: Machine<Value = Self>> {
+trait CloneOf<M: HomomorphicOps<Value = Self>> {
     fn clone_of(&self, m: &M) -> Result<Self, M::Error>
     where
         Self: Sized;
 }
 
-impl<M: Machine> CloneOf<M> for M::Value {
+impl<M: HomomorphicOps> CloneOf<M> for M::Value {
     fn clone_of(&self, m: &M) -> Result<Self, M::Error> {
         m.drop_to(self, m.level(self))
     }

@@ -1,7 +1,7 @@
 //! Measured noise against predicted. A secure degree, several keys; the measured deviation has to
 //! lie within a fifth of the predicted one (relative spread of these measurements: a few percent).
 
-use ckks::{Machine, Parameters, Ring};
+use ckks::{HomomorphicOps, Parameters, Ring};
 
 use crate::common::{Engine, RINGS, parameters, rms};
 

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use ckks::{LinearMap, Machine};
+use ckks::{HomomorphicOps, LinearMap};
 use proptest::prelude::*;
 
 use crate::common::{Engine, Prediction, RINGS, parameters};
@@ -84,14 +84,19 @@ impl Case {
 
 /// A few operations on two values, for any machine.
 trait Steps {
-    fn run<M: Machine>(&self, m: &M, a: &M::Value, b: &M::Value) -> Result<M::Value, M::Error>;
+    fn run<M: HomomorphicOps>(
+        &self,
+        m: &M,
+        a: &M::Value,
+        b: &M::Value,
+    ) -> Result<M::Value, M::Error>;
 }
 
 macro_rules! steps {
     ($case:ident, |$m:ident, $a:ident, $b:ident| $body:expr) => {{
         struct Local<'a>(#[allow(dead_code)] &'a Case);
         impl Steps for Local<'_> {
-            fn run<M: Machine>(
+            fn run<M: HomomorphicOps>(
                 &self,
                 $m: &M,
                 $a: &M::Value,
@@ -183,7 +188,7 @@ proptest! {
         let engine = case.engine();
         struct Layer<'a>(&'a LinearMap, &'a Case);
         impl Steps for Layer<'_> {
-            fn run<M: Machine>(&self, m: &M, a: &M::Value, _: &M::Value) -> Result<M::Value, M::Error> {
+            fn run<M: HomomorphicOps>(&self, m: &M, a: &M::Value, _: &M::Value) -> Result<M::Value, M::Error> {
                 let sums = m.add_constants(m.linear(a, self.0, 4.0)?, &self.1.constants)?;
                 m.rescale(m.square(&sums)?)
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ckks::{Error, EvaluationKey, Evaluator, LinearMap, Machine, Ring, SecretKey};
+use ckks::{Error, EvaluationKey, Evaluator, HomomorphicOps, LinearMap, Ring, SecretKey};
 
 use crate::common::{Engine, RINGS, parameters};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use ckks::{
-    Addend, CiphertextSet, Error, Evaluator, GaloisKeys, Machine, Parameters, Plaintext,
+    Addend, CiphertextSet, Error, Evaluator, GaloisKeys, HomomorphicOps, Parameters, Plaintext,
     PlaintextEncoder, Ring, RotationOrder, SecretKey,
 };
 use proptest::prelude::*;

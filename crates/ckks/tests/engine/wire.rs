@@ -3,7 +3,8 @@
 use std::io::Read;
 
 use ckks::{
-    CiphertextSet, Error, EvaluationKey, Machine, Parameters, Ring, SecretKey, SeededSet, WireError,
+    CiphertextSet, Error, EvaluationKey, HomomorphicOps, Parameters, Ring, SecretKey, SeededSet,
+    WireError,
 };
 
 use crate::common::{Engine, RINGS, parameters};

@@ -5,13 +5,13 @@
 
 use super::arithmetic::check_features;
 use crate::error::{Error, Result};
-use crate::machine::scales_agree;
+use crate::ops::scales_agree;
 use crate::residues::Block;
 use crate::set::CiphertextSet;
 
 /// Features of sets that share parameters, level, scale and number of components.
 #[derive(Clone, Debug)]
-pub struct Gathered<'a> {
+pub struct FeatureView<'a> {
     sets: Vec<&'a CiphertextSet>,
     runs: Vec<Run>,
     features: usize,
@@ -25,7 +25,7 @@ struct Run {
     length: usize,
 }
 
-impl<'a> Gathered<'a> {
+impl<'a> FeatureView<'a> {
     /// `places` names the features in their order: which set, and which of its features.
     ///
     /// # Errors

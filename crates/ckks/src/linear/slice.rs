@@ -1,4 +1,4 @@
-//! A part of a linear map: some of its positions, or some of its inputs.
+//! A slice of a linear map: some of its positions, or some of its inputs.
 //!
 //! Features are laid out `[channel, position]` where all groups have the same number of positions;
 //! a part holds the same channels at fewer positions, in the same order. Weights and sums are those
@@ -10,7 +10,7 @@ use super::map::{Group, LinearMap, LinearMapError, PADDING};
 
 /// A map at some of its positions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Restricted {
+pub struct MapSlice {
     /// From the channels at the positions that are read to the channels at the positions asked for.
     pub map: LinearMap,
     /// The input positions that it reads, in order.
@@ -51,7 +51,11 @@ impl LinearMap {
     ///
     /// # Errors
     /// If the inputs are not a whole number of positions, or a position does not exist.
-    pub fn restrict(&self, inputs: usize, positions: &[u32]) -> Result<Restricted, LinearMapError> {
+    pub fn slice_positions(
+        &self,
+        inputs: usize,
+        positions: &[u32],
+    ) -> Result<MapSlice, LinearMapError> {
         let all = self.positions();
         let whole = self.inputs().checked_rem(inputs) == Some(0);
         let known = positions.iter().all(|&position| (position as usize) < all);
@@ -102,7 +106,7 @@ impl LinearMap {
             )?);
         }
         let channels = self.inputs() / inputs;
-        Ok(Restricted {
+        Ok(MapSlice {
             map: Self::from_groups(
                 channels * reads.len(),
                 self.outputs() / all * positions.len(),
@@ -201,7 +205,7 @@ mod tests {
                     vec![all as u32 - 1],
                     (0..all as u32).step_by(2).collect(),
                 ] {
-                    let part = map.restrict(42, &positions).unwrap();
+                    let part = map.slice_positions(42, &positions).unwrap();
                     let read = at(&input, 42, &part.reads);
                     let found = part.map.apply(&read).unwrap();
                     assert_eq!(found, at(&whole, all, &positions));
@@ -234,7 +238,7 @@ mod tests {
             width: 8,
         };
         let map = LinearMap::convolution(&shape, vec![1; 36]).unwrap();
-        let row = |y: u32| map.restrict(64, &(8 * y..8 * y + 8).collect::<Vec<_>>());
+        let row = |y: u32| map.slice_positions(64, &(8 * y..8 * y + 8).collect::<Vec<_>>());
         assert_eq!(row(3).unwrap().map, row(4).unwrap().map);
         assert_ne!(row(0).unwrap().map, row(4).unwrap().map);
         assert_eq!(row(3).unwrap().reads, (16..40).collect::<Vec<_>>());
@@ -249,8 +253,8 @@ mod tests {
         let map = LinearMap::from_groups(2, 3, groups).unwrap();
         assert_eq!(map.positions(), 1);
         assert_eq!(map.reads(1), vec![BTreeSet::from([0])]);
-        assert_eq!(map.restrict(1, &[0]).unwrap().map, map);
-        assert!(map.restrict(1, &[1]).is_err());
+        assert_eq!(map.slice_positions(1, &[0]).unwrap().map, map);
+        assert!(map.slice_positions(1, &[1]).is_err());
         assert!(map.partial(&[2]).is_err());
     }
 }

@@ -12,8 +12,9 @@ use crate::aligned::Aligned;
 use crate::isa::{Isa, per_isa};
 use crate::modulus::{Modulus, power_modulo};
 
-/// Both directions for one prime.
-pub(crate) struct Fold {
+/// Kim and Song's map between the conjugate-invariant ring and the ring of a negacyclic transform (Approximate Homomorphic Encryption over
+/// the Conjugate-invariant Ring, ICISC 2018): both directions for one prime.
+pub(crate) struct ConjugateInvariantTwist {
     modulus: Modulus,
     isa: Isa,
     forward: Table,
@@ -26,7 +27,7 @@ struct Table {
     iota: u64,
 }
 
-impl Fold {
+impl ConjugateInvariantTwist {
     /// The factors, if there is a root of unity of order 4N. `back` also divides by N, the
     /// normalisation of a transform.
     pub fn new(isa: Isa, degree: usize, p: Modulus) -> Option<Self> {
@@ -168,11 +169,11 @@ mod tests {
                 let x: Vec<u64> = (0..degree as u64).map(residue).collect();
                 let mut outcomes = Vec::new();
                 for isa in Isa::available() {
-                    let fold = Fold::new(isa, degree, p).unwrap();
+                    let twist = ConjugateInvariantTwist::new(isa, degree, p).unwrap();
                     let mut there = x.clone();
-                    fold.forward(&mut there);
+                    twist.forward(&mut there);
                     let mut back = there.clone();
-                    fold.inverse(&mut back);
+                    twist.inverse(&mut back);
                     // `back` divides by N
                     let n = degree as u64 % prime;
                     let round: Vec<u64> = back.iter().map(|&x| p.multiply(x, n)).collect();
@@ -188,7 +189,9 @@ mod tests {
     fn by_definition(p: Modulus, x: &[u64]) -> Vec<u64> {
         let degree = x.len();
         let portable = Isa::available().next().unwrap();
-        let Table { own, iota } = Fold::new(portable, degree, p).unwrap().forward;
+        let Table { own, iota } = ConjugateInvariantTwist::new(portable, degree, p)
+            .unwrap()
+            .forward;
         assert_eq!(p.multiply(iota, iota), p.value() - 1);
         (0..degree)
             .map(|i| {

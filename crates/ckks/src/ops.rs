@@ -1,4 +1,4 @@
-//! One algorithm, several machines.
+//! One algorithm for ciphertexts, plans and clear integers.
 
 use crate::linear::LinearMap;
 
@@ -10,7 +10,7 @@ use crate::linear::LinearMap;
 ///
 /// A value is a *set* of features that share one level and one scale; a value `v` of a feature is
 /// held as the integer `round(v * scale)`. Levels count the primes left minus one.
-pub trait Machine {
+pub trait HomomorphicOps {
     /// A set of features.
     type Value;
     /// What an operation fails with.
@@ -25,7 +25,7 @@ pub trait Machine {
     /// Number of features in the set.
     fn features(&self, v: &Self::Value) -> usize;
 
-    /// Polynomials of each ciphertext; 2 for a machine whose values are none.
+    /// Polynomials of each ciphertext; 2 where values are no ciphertexts.
     fn components(&self, v: &Self::Value) -> usize;
 
     /// Applies an integer linear map; the integer weights stand for real weights times
