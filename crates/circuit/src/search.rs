@@ -20,7 +20,7 @@ use super::select::{Failure, Kind, PRECISION_MARGIN_BITS, TIE, better, choose};
 use super::streaming::{Execution, Order, peak_bytes};
 use super::types::Circuit;
 use ckks::{Parameters, Ring, max_log_qp};
-use cryptodl_spec::{BackendName, EncryptionSpec, Relinearization};
+use cryptodl_spec::{EncryptionSpec, Relinearization};
 
 /// log2 of the ring degrees tried, smallest first.
 const LOG_N: std::ops::RangeInclusive<u32> = 11..=16;
@@ -146,9 +146,10 @@ impl<'a> Finder<'a> {
                     .precision_bits
                     .unwrap_or(EncryptionSpec::DEFAULT_PRECISION_BITS),
                 // The simulator holds no ciphertexts.
-                memory: match encryption.backend {
-                    BackendName::Clear => u64::MAX,
-                    BackendName::Ckks | BackendName::Tfhe => memory::limit(encryption.memory_gib),
+                memory: if encryption.backend.encrypts() {
+                    memory::limit(encryption.memory_gib)
+                } else {
+                    u64::MAX
                 },
                 security_bits: encryption.security_bits,
             },

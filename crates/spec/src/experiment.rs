@@ -692,7 +692,23 @@ impl Serialize for Flip {
     }
 }
 
+/// What the backends differ in where a spec is checked.
 impl BackendName {
+    /// Whether images are encrypted at all.
+    pub const fn encrypts(self) -> bool {
+        !matches!(self, Self::Clear)
+    }
+
+    /// Whether its ciphertexts have levels, which bound the depth of a circuit and the degree of its polynomials.
+    pub const fn has_levels(self) -> bool {
+        matches!(self, Self::Ckks)
+    }
+
+    /// Whether it bootstraps every neuron by a table: any function, on pixels and messages of a few bits.
+    pub const fn bootstraps(self) -> bool {
+        matches!(self, Self::Tfhe)
+    }
+
     /// The name in specs.
     pub const fn as_str(self) -> &'static str {
         match self {

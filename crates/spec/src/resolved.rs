@@ -1,8 +1,8 @@
 //! The resolved spec: every default written out, and equal to the experiment when parsed again.
 
 use super::{
-    ActivationForm, AugmentSpec, BackendName, Border, Experiment, Flip, LayerSpec, MapPrecision,
-    Schedule, Trainable,
+    ActivationForm, AugmentSpec, Border, Experiment, Flip, LayerSpec, MapPrecision, Schedule,
+    Trainable,
 };
 use std::fmt::{self, Display, Write};
 
@@ -270,7 +270,7 @@ fn write(experiment: &Experiment, text: &mut String) -> fmt::Result {
     if encryption.views > 1 {
         writeln!(text, "views = {}", encryption.views)?;
     }
-    if encryption.backend == BackendName::Tfhe {
+    if encryption.backend.bootstraps() {
         writeln!(
             text,
             "message_bits = {}\npixel_bits = {}",

@@ -4,7 +4,7 @@ use super::encryption::Backend;
 use super::field::{choice, finite, flag, label, unknown, whole};
 use crate::error::Problem;
 use crate::raw::{Field, RawActivation, RawTrainable, Real};
-use crate::{ActivationForm, ActivationSpec, BackendName, LayerSpec, NetworkSpec, Trainable};
+use crate::{ActivationForm, ActivationSpec, LayerSpec, NetworkSpec, Trainable};
 use polyapprox::{Function, Interval, Method};
 use std::ops::Range;
 use toml::Spanned;
@@ -37,7 +37,7 @@ pub(super) fn check(raw: &RawActivation, backend: &Backend) -> Result<Activation
     if exact {
         exactly(raw, backend)?;
     }
-    if degree > MAX_ENCRYPTED_DEGREE && backend.name == BackendName::Ckks {
+    if degree > MAX_ENCRYPTED_DEGREE && backend.name.has_levels() {
         return Err(Problem::new(format!("degree {degree} runs in the clear only"))
             .at_some(place, format!("encrypted, the degree is {MIN_DEGREE} to {MAX_ENCRYPTED_DEGREE}"))
             .at_some(backend.label.clone(), "this backend encrypts")
@@ -100,7 +100,7 @@ pub(super) fn normalised(
 
 /// What `exact = true` goes together with.
 fn exactly(raw: &RawActivation, backend: &Backend) -> Result<(), Problem> {
-    if backend.name != BackendName::Tfhe {
+    if !backend.name.bootstraps() {
         return Err(Problem::new("an exact activation runs by look-ups only")
             .at_some(label(&raw.exact), "this asks for the function itself")
             .at_some(

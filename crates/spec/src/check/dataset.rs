@@ -4,7 +4,7 @@ use super::encryption::Backend;
 use super::field::{choice, chosen, flag, label, real, whole};
 use crate::error::Problem;
 use crate::raw::{Field, RawDataset, Whole};
-use crate::{BackendName, DatasetName, DatasetSpec, Standardize};
+use crate::{DatasetName, DatasetSpec, Standardize};
 use std::ops::Range;
 use toml::Spanned;
 
@@ -84,7 +84,7 @@ pub(super) fn preprocessing(
     dataset: &DatasetSpec,
     backend: &Backend,
 ) -> Result<(), Problem> {
-    if !dataset.is_preprocessed() || backend.name != BackendName::Tfhe {
+    if !dataset.is_preprocessed() || !backend.name.bootstraps() {
         return Ok(());
     }
     let keys = raw.map(Spanned::get_ref);

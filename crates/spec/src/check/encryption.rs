@@ -41,15 +41,16 @@ pub(super) fn check(raw: &RawEncryption, dataset: &DatasetSpec) -> Result<Encryp
     }
     let test = dataset.test.unwrap_or_else(|| dataset.name.counts().1);
     // One image at a time, seconds each: nobody waits for ten thousand unless they say so.
-    let all = match backend {
-        BackendName::Tfhe => TFHE_IMAGES.min(test),
-        BackendName::Ckks | BackendName::Clear => test,
+    let all = if backend.bootstraps() {
+        TFHE_IMAGES.min(test)
+    } else {
+        test
     };
     for (name, place) in [
         ("message_bits", label(&raw.message_bits)),
         ("pixel_bits", label(&raw.pixel_bits)),
     ] {
-        if place.is_some() && backend != BackendName::Tfhe {
+        if place.is_some() && !backend.bootstraps() {
             return Err(
                 Problem::new(format!("`encryption.{name}` is about look-ups"))
                     .at_some(place, "only the backend `tfhe` has them")
@@ -62,7 +63,7 @@ pub(super) fn check(raw: &RawEncryption, dataset: &DatasetSpec) -> Result<Encryp
         }
     }
     let views = whole(&raw.views, "encryption.views", 1, 1..=2)?;
-    if views > 1 && backend == BackendName::Tfhe {
+    if views > 1 && backend.bootstraps() {
         return Err(
             Problem::new("look-ups evaluate one view of an image at a time")
                 .at_some(label(&raw.views), "this asks for two")

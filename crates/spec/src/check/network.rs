@@ -6,7 +6,7 @@ use crate::keys::list;
 use crate::layers::{Placed, closed, knob, shapes, with_batch_norm};
 use crate::raw::{Field, RawLayer, RawNetwork, RawSpec, Whole};
 use crate::size::levels;
-use crate::{BackendName, DatasetSpec, EncryptionSpec, Experiment, LayerSpec, NetworkSpec};
+use crate::{DatasetSpec, EncryptionSpec, Experiment, LayerSpec, NetworkSpec};
 use std::ops::Range;
 use toml::Spanned;
 
@@ -254,7 +254,7 @@ const SMALLEST_AUTO_WEIGHT: u32 = 8;
 /// activation takes the scale and the weights' bits off, and each further level of its polynomial the scale. The planner knows more.
 pub(super) fn depth(experiment: &Experiment, raw: &RawSpec) -> Result<(), Problem> {
     let encryption = &experiment.encryption;
-    if encryption.backend != BackendName::Ckks {
+    if !encryption.backend.has_levels() {
         return Ok(());
     }
     let (activations, degree) = (
