@@ -8,6 +8,18 @@
 //!                                               \-> export -> client/ -> Engine::open_client -> ClientSide
 //!                                                          \-> server/ -> Engine::open_server -> ServerSide
 //! ```
+//! ```
+//! use cryptodl_backends::backend;
+//! use cryptodl_spec::Experiment;
+//!
+//! let spec = "name = \"small\"\ndataset.name = \"digits\"\nencryption.backend = \"clear\"\n";
+//! let experiment = Experiment::from_str_named(spec, "small.toml", &[])?;
+//! let simulator = backend(experiment.encryption.backend)?;
+//! simulator.check(&experiment)?;
+//! // Nothing is encrypted: the simulator is its whole answer.
+//! assert!(simulator.engine().is_none());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //! A new backend is a folder with types that implement these traits, and its line in `registry.rs`.
 
 mod backend;

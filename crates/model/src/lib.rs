@@ -2,6 +2,24 @@
 //!
 //! A network is plain data, [`TrainedNetwork`], from its first random weights to its last. The differentiation engine sees it only for
 //! the length of one forward or backward pass (in `cryptodl-training`), so there is nothing to convert when training ends.
+//!
+//! ```text
+//! Experiment -> initial -> TrainedNetwork -> (training) -> TrainedNetwork -> (folding) -> circuit
+//!                                    save <-> model.safetensors <-> load
+//! ```
+//!
+//! ```
+//! use cryptodl_model::{Activations, Precision, from_bytes, initial, shapes, to_bytes};
+//! use cryptodl_spec::Experiment;
+//!
+//! let text = "name = \"small\"\ndataset.name = \"digits\"\n";
+//! let experiment = Experiment::from_str_named(text, "small.toml", &[])?;
+//! let network = initial(&experiment, Activations::Original, &[0.1], &[0.3]);
+//! assert_eq!(shapes(&network)?, experiment.network.shapes);
+//! // The file holds the same network to the bit.
+//! assert_eq!(from_bytes(&to_bytes(&network, Precision::Single)?)?, network);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod build;
 mod check;

@@ -4,6 +4,18 @@
 //! text + overrides -> source (one text, spans) -> keys (unknown keys) -> raw (serde) -> check -> Experiment
 //! ```
 //! Every error is one [`SpecError`]: it underlines what is wrong and says what would be right.
+//!
+//! ```
+//! use cryptodl_spec::Experiment;
+//!
+//! let text = "name = \"small\"\ndataset.name = \"digits\"\n";
+//! let experiment = Experiment::from_str_named(text, "small.toml", &["train.epochs=2".to_owned()])?;
+//! assert_eq!(experiment.train.epochs, 2);
+//! // Every default is filled in, and the resolved spec says the same again.
+//! let resolved = experiment.to_toml();
+//! assert_eq!(Experiment::from_str_named(&resolved, "spec.toml", &[])?, experiment);
+//! # Ok::<(), cryptodl_spec::SpecError>(())
+//! ```
 
 mod check;
 mod error;
