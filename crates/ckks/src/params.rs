@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -77,8 +77,10 @@ struct Inner {
     literal: ParametersLiteral,
     primes: Vec<u64>,
     special: Vec<u64>,
+    /// Of every prime, the special ones last; made when first used, because a planner looks at hundreds of sets and transforms nothing.
+    transforms: Vec<OnceLock<Transform>>,
     /// Of every prime, the special ones last.
-    transforms: Vec<Transform>,
+    moduli: Vec<Modulus>,
     /// `inverses[i][j]`: the inverse of prime j modulo prime i.
     inverses: Vec<Vec<u64>>,
     insecure: bool,
@@ -88,7 +90,7 @@ struct Inner {
 }
 
 impl Parameters {
-    /// Checks a literal and prepares its transforms.
+    /// Checks a literal and chooses its primes. Their transforms are made when they are first used.
     ///
     /// Primes are deterministic: in the order of the chain, special primes last, each is the largest
     /// one of its size that is 1 modulo 2N (4N in the conjugate-invariant ring) and not taken yet.
@@ -144,17 +146,10 @@ impl Parameters {
             });
         }
         let mut primes = choose_primes(&literal)?;
-        let degree = 1usize << literal.log_n;
-        let transforms = primes
+        let moduli: Vec<Modulus> = primes.iter().map(|&p| Modulus::new(p)).collect();
+        let inverses = moduli
             .iter()
-            .map(|&p| Transform::new(literal.ring, degree, Modulus::new(p)))
-            .collect::<Result<Vec<_>>>()?;
-        let inverses = primes
-            .iter()
-            .map(|&p| {
-                let p = Modulus::new(p);
-                primes.iter().map(|&q| p.invert(q % p.value())).collect()
-            })
+            .map(|p| primes.iter().map(|&q| p.invert(q % p.value())).collect())
             .collect();
         let special = primes.split_off(count);
         let fingerprint = fingerprint(&literal, &primes, &special, insecure);
@@ -162,7 +157,8 @@ impl Parameters {
             literal,
             primes,
             special,
-            transforms,
+            transforms: moduli.iter().map(|_| OnceLock::new()).collect(),
+            moduli,
             inverses,
             insecure,
             fingerprint,
@@ -304,13 +300,27 @@ impl Parameters {
     }
 
     /// The transform of a prime; the special primes follow the chain.
+    #[expect(
+        clippy::expect_used,
+        reason = "every prime is chosen so that the ring has a transform modulo it"
+    )]
     pub(crate) fn transform(&self, prime: usize) -> &Transform {
-        &self.0.transforms[prime]
+        self.0.transforms[prime].get_or_init(|| {
+            Transform::new(self.ring(), self.ring_degree(), self.0.moduli[prime])
+                .expect("a prime with roots of unity")
+        })
+    }
+
+    /// Makes every transform now, so that no evaluation waits for one.
+    pub(crate) fn prepare_transforms(&self) {
+        for prime in 0..self.0.transforms.len() {
+            self.transform(prime);
+        }
     }
 
     /// The arithmetic of a prime; the special primes follow the chain.
     pub(crate) fn modulus(&self, prime: usize) -> Modulus {
-        self.0.transforms[prime].modulus()
+        self.0.moduli[prime]
     }
 
     /// Indices of the special primes among the transforms.

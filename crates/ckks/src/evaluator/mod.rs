@@ -72,6 +72,7 @@ impl Evaluator {
         if let Some(key) = &key {
             parameters.check_same(key.parameters(), "evaluator")?;
         }
+        parameters.prepare_transforms();
         Ok(Self {
             parameters,
             key,
