@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use cryptodl::data::DataDirs;
+use cryptodl::data::{DataDirs, OwnData};
 use cryptodl::pipeline::{CostSource, RunOptions, run};
 use cryptodl::spec::Experiment;
 
@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .unwrap_or_else(|| "configs/quickstart.toml".into());
     let out = arguments.next().unwrap_or_else(|| "results".into());
 
-    let experiment = Experiment::from_path(&spec, &[])?;
+    let experiment = Experiment::from_path(&spec, &[], &OwnData)?;
     let options = RunOptions {
         weights: None,
         out: Path::new(&out),

@@ -11,6 +11,7 @@ use super::out;
 use super::signals::Stop;
 use crate::backends::ckks;
 use crate::circuit::Plan;
+use crate::data::OwnData;
 use crate::pipeline::{self, Bench};
 use crate::spec::Experiment;
 
@@ -34,7 +35,7 @@ pub struct BenchArguments {
 
 /// Runs the encrypted part of a spec on random weights and images, and prints what it took.
 pub fn bench(arguments: &BenchArguments, stop: &Stop) -> Result<(), Failure> {
-    let experiment = Experiment::from_path(&arguments.spec, &arguments.set)?;
+    let experiment = Experiment::from_path(&arguments.spec, &arguments.set, &OwnData)?;
     let count = arguments.images.map(|count| count as usize);
     let planned = |plan: &Plan| {
         let (images, threads) = (count.unwrap_or(plan.slots), experiment.encryption.threads);

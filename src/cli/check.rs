@@ -7,6 +7,7 @@ use clap::Args;
 use super::exit::Failure;
 use super::out;
 use crate::backends;
+use crate::data::OwnData;
 use crate::pipeline::PipelineError;
 use crate::spec::Experiment;
 
@@ -25,7 +26,7 @@ pub struct CheckArguments {
 pub fn check(arguments: &CheckArguments) -> Result<(), Failure> {
     let mut failures = Vec::new();
     for path in &arguments.specs {
-        match Experiment::from_path(path, &arguments.set) {
+        match Experiment::from_path(path, &arguments.set, &OwnData) {
             Err(error) => failures.push(error.into()),
             Ok(experiment) => match plan(&experiment) {
                 Ok(text) => out::line(format_args!("{}: ok, {text}", path.display())),

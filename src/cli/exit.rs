@@ -70,7 +70,10 @@ impl Failure {
 
     fn print(self) {
         match self {
-            Self::Spec(error) => out::error_line(&format!("{:?}", miette::Report::new(error))),
+            Self::Spec(error) => error
+                .into_each()
+                .into_iter()
+                .for_each(|error| out::error_line(&format!("{:?}", miette::Report::new(error)))),
             Self::Several(failures) => failures.into_iter().for_each(Self::print),
             other => out::error_text(&format!("error: {other}")),
         }

@@ -10,6 +10,7 @@ use super::costs::CostArguments;
 use super::exit::Failure;
 use super::out;
 use crate::backends::{self, PlanText};
+use crate::data::OwnData;
 use crate::pipeline::PipelineError;
 use crate::spec::Experiment;
 
@@ -82,7 +83,7 @@ fn print_table(out: &mut dyn Write, table: &[Vec<String>]) -> io::Result<()> {
 
 /// Prints what an encrypted evaluation of the spec would take.
 pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
-    let experiment = Experiment::from_path(&arguments.spec, &arguments.set)?;
+    let experiment = Experiment::from_path(&arguments.spec, &arguments.set, &OwnData)?;
     let backend = backends::backend(experiment.encryption.backend).map_err(PipelineError::from)?;
     let source = arguments.costs.source();
     let measured = Cell::new(false);

@@ -10,7 +10,7 @@ use super::exit::Failure;
 use super::logging::Log;
 use super::out;
 use super::signals::Stop;
-use crate::data::DataDirs;
+use crate::data::{DataDirs, OwnData};
 use crate::pipeline::{self, RunOptions, RunOutcome, Stage};
 use crate::results::{Accuracy, Agreement};
 use crate::spec::Experiment;
@@ -43,7 +43,7 @@ pub fn run(
     stop: &Stop,
     log: &Log,
 ) -> Result<(), Failure> {
-    let experiment = Experiment::from_path(&arguments.spec, &arguments.set)?;
+    let experiment = Experiment::from_path(&arguments.spec, &arguments.set, &OwnData)?;
     let data = DataDirs::resolve(data_dir);
     let options = RunOptions {
         weights: arguments.weights.as_deref(),

@@ -10,7 +10,7 @@ use super::exit::Failure;
 use super::logging::Log;
 use super::out;
 use super::signals::Stop;
-use crate::data::DataDirs;
+use crate::data::{DataDirs, OwnData};
 use crate::pipeline::{
     Local, PointState, PointStatus, REFERENCE_MACHINE, Rate, RuntimeEstimate, Stage, SweepOptions,
     SweepOutcome, estimate_training, run_approximations, run_sweep, survey, sweep_folder,
@@ -48,7 +48,7 @@ pub fn sweep(
     stop: &Stop,
     log: &Log,
 ) -> Result<(), Failure> {
-    let study = Study::from_path(&arguments.study, &arguments.set)?;
+    let study = Study::from_path(&arguments.study, &arguments.set, &OwnData)?;
     let sweep = match &study.kind {
         StudyKind::Approximation(spec) if arguments.dry_run => {
             out::line(format_args!(

@@ -115,7 +115,12 @@ impl Keys {
             ..experiment.train
         };
         let seeded = |recipe: TrainSpec| json!({ "recipe": recipe, "seed": experiment.seed });
-        let images = json!({ "dataset": experiment.dataset, "data": data });
+        let mut dataset = json!(experiment.dataset);
+        // The digest says what images in files are, wherever they lie.
+        if let Some(keys) = dataset.as_object_mut() {
+            keys.remove("files");
+        }
+        let images = json!({ "dataset": dataset, "data": data });
         let interval = experiment.activation.interval;
         let activation = &experiment.activation;
         let mut polynomial_start = json!({

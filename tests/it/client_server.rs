@@ -39,7 +39,7 @@ fn five_commands_and_no_secret_on_the_server() {
     let said = client
         .run(&[&encrypt[..], &["--range", "0..50", "--out", "upload.ct"]].concat())
         .ok();
-    assert!(said.out.contains("--count 50"), "{}", said.out);
+    assert!(said.out.contains("50 images"), "{}", said.out);
 
     // The server's machine: its folder, the evaluation key, the upload, and nothing else.
     let server = Place::new();
@@ -69,10 +69,25 @@ fn five_commands_and_no_secret_on_the_server() {
         "keys/secret.key",
         "--in",
         "reply.ct",
-        "--count",
-        "50",
     ];
+    // How many images there are and what they are called is known beside the key, and nowhere on the server.
     let table = client.run(&decrypt).ok().out;
+    let names: Vec<&str> = table
+        .lines()
+        .map(|line| line.rsplit_once(',').unwrap().1)
+        .collect();
+    assert_eq!(
+        (names[0], names[1], names[50]),
+        ("name", "digits:0", "digits:49")
+    );
+    let few = client
+        .run(&[&decrypt[..], &["--count", "3"]].concat())
+        .ok()
+        .out;
+    assert_eq!(few.lines().count(), 4);
+    client
+        .run(&[&decrypt[..], &["--count", "51"]].concat())
+        .fails(2, &["1 to 50"]);
     let labels: Vec<&str> = table
         .lines()
         .skip(1)

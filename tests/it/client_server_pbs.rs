@@ -92,7 +92,7 @@ fn five_commands_give_the_integers_of_the_run_and_damaged_files_are_refused() {
         assert_eq!(key.permissions().mode() & 0o777, 0o600);
     }
     let said = place.run(&[&ENCRYPT[..], &["upload.ct"]].concat()).ok();
-    assert!(said.out.contains("--count 4"), "{}", said.out);
+    assert!(said.out.contains("4 images"), "{}", said.out);
     // The server has its folder, the evaluation keys and the upload; the secret is elsewhere.
     fs::rename(place.path("keys/secret.key"), place.path("away.key")).unwrap();
     place.run(&EVALUATE).ok();

@@ -16,6 +16,7 @@ mod keys;
 mod mnist;
 #[cfg(unix)]
 mod outputs;
+mod own_data;
 mod report;
 mod run;
 #[cfg(unix)]

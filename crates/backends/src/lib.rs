@@ -41,7 +41,7 @@ pub use error::EncryptedError;
 pub use exported::Side;
 pub use plausible::{Promise, Verdict};
 pub use registry::{backend, compiled_of_run, engine_of};
-pub use sealed::{Digest, KeyId};
+pub use sealed::{Digest, KeyId, UploadId};
 
 /// In a run's folder: the plan of its circuit.
 const PLAN_FILE: &str = "plan.json";

@@ -1,9 +1,10 @@
 //! Keys and ciphertexts in files, and what they say of themselves: what they are, and which parameters, key and circuit they belong to.
 //!
 //! ```text
-//! "CRYPTODL" | version: u8 | kind: u8 | parameters: 32 bytes | key: 16 | circuit: 32 | BLAKE3 digest of all that: 32 | content
+//! "CRYPTODL" | version: u8 | kind: u8 | parameters: 32 bytes | key: 16 | circuit: 32 | upload: 16 | BLAKE3 digest of all that: 32 | content
 //! ```
-//! A key belongs to no circuit: zeros stand there. The content closes with a digest, its own or that of the whole file ([`close`]). Digests
+//! A key belongs to no circuit: zeros stand there; and to no upload: it is of version 1, which has no such field. A reply has the name of the
+//! upload that it answers. The content closes with a digest, its own or that of the whole file ([`close`]). Digests
 //! guard against damage and mix-ups, not against an author.
 
 use std::fmt;
@@ -20,11 +21,15 @@ use crate::EncryptedError;
 use crate::error::{file_error, stranger};
 
 const MAGIC: &[u8; 8] = b"CRYPTODL";
-const VERSION: u8 = 1;
+/// Of files without the name of an upload: keys, and ciphertexts from before uploads had names.
+const UNNAMED: u8 = 1;
+/// Of files with the name of an upload.
+const NAMED: u8 = 2;
+const UPLOAD: usize = 16;
 /// What files began with whose keys did not know each other.
 const EARLIER: [&[u8]; 2] = [b"CKKS-RNS", b"CRYPTODL TFHE"];
-/// Bytes in front of the content.
-pub(crate) const HEADER: usize = MAGIC.len() + 2 + 32 + 16 + 32 + blake3::OUT_LEN;
+/// Bytes in front of the content, in a file without the name of an upload.
+const HEADER: usize = MAGIC.len() + 2 + 32 + 16 + 32 + blake3::OUT_LEN;
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +77,33 @@ impl KeyId {
 }
 
 impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex(&self.0, f)
+    }
+}
+
+/// The name of an upload: random, and the same in its reply, so that the client knows which images a reply is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadId([u8; UPLOAD]);
+
+impl UploadId {
+    /// A name that no other upload has.
+    ///
+    /// # Errors
+    /// [`EncryptedError::Randomness`].
+    pub fn new() -> Result<Self, EncryptedError> {
+        let mut id = [0; UPLOAD];
+        getrandom::fill(&mut id).map_err(EncryptedError::Randomness)?;
+        Ok(Self(id))
+    }
+
+    /// The name of the upload that a file is or answers; none where it has no such name, or is no file of this program.
+    pub fn of(file: &[u8]) -> Option<Self> {
+        Label::parse(file).ok()?.upload
+    }
+}
+
+impl fmt::Display for UploadId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         hex(&self.0, f)
     }
@@ -125,17 +157,25 @@ pub(crate) struct Label {
     pub key: KeyId,
     /// None for a key.
     pub circuit: Option<Digest>,
+    /// None for a key.
+    pub upload: Option<UploadId>,
 }
 
 impl Label {
     /// The head of a file, with room for `content` bytes after it: what is appended is not moved, and leaves no copy behind.
     pub fn begin(&self, content: usize) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEADER + content);
+        let mut bytes = Vec::with_capacity(HEADER + UPLOAD + content);
         bytes.extend(MAGIC);
-        bytes.extend([VERSION, self.kind as u8]);
+        let version = if self.upload.is_some() {
+            NAMED
+        } else {
+            UNNAMED
+        };
+        bytes.extend([version, self.kind as u8]);
         bytes.extend(self.parameters.0);
         bytes.extend(self.key.0);
         bytes.extend(self.circuit.map_or([0; 32], |circuit| circuit.0));
+        bytes.extend(self.upload.iter().flat_map(|upload| upload.0));
         let digest = blake3::hash(&bytes);
         bytes.extend(digest.as_bytes());
         bytes
@@ -174,7 +214,7 @@ impl Label {
                 ),
             ));
         }
-        Ok((label, bytes.get(HEADER..).unwrap_or_default()))
+        Ok((label, bytes.get(head_bytes(bytes)..).unwrap_or_default()))
     }
 
     /// What speaks against a label; nothing where it is no file of this program.
@@ -191,16 +231,21 @@ impl Label {
         let cut = || Some("the file is cut short".to_owned());
         let mut rest = bytes.get(MAGIC.len()..).unwrap_or_default();
         let [version, kind] = take(&mut rest).ok_or_else(cut)?;
-        if version != VERSION {
+        if ![UNNAMED, NAMED].contains(&version) {
             return Err(Some(format!(
-                "the file's format is version {version}; this program reads version {VERSION}"
+                "the file's format is version {version}; this program reads versions {UNNAMED} and {NAMED}"
             )));
         }
         let parameters = Digest(take(&mut rest).ok_or_else(cut)?);
         let key = KeyId(take(&mut rest).ok_or_else(cut)?);
         let circuit: [u8; 32] = take(&mut rest).ok_or_else(cut)?;
+        let upload = match version {
+            NAMED => Some(UploadId(take(&mut rest).ok_or_else(cut)?)),
+            _ => None,
+        };
         let digest: [u8; blake3::OUT_LEN] = take(&mut rest).ok_or_else(cut)?;
-        let named = bytes.get(..HEADER - blake3::OUT_LEN).unwrap_or_default();
+        let before = head_bytes(bytes) - blake3::OUT_LEN;
+        let named = bytes.get(..before).unwrap_or_default();
         if blake3::hash(named) != blake3::Hash::from_bytes(digest) {
             return Err(Some(
                 "the digest of the file's head does not match: it was damaged".into(),
@@ -212,6 +257,7 @@ impl Label {
             parameters,
             key,
             circuit: (circuit != [0; 32]).then_some(Digest(circuit)),
+            upload,
         })
     }
 
@@ -255,6 +301,14 @@ impl Label {
     }
 }
 
+/// Bytes in front of the content of a file.
+fn head_bytes(file: &[u8]) -> usize {
+    match file.get(MAGIC.len()) {
+        Some(&NAMED) => HEADER + UPLOAD,
+        _ => HEADER,
+    }
+}
+
 /// Closes a file whose content has no digest of its own: with that of everything in it.
 #[cfg(feature = "tfhe")]
 pub(crate) fn close(bytes: &mut Vec<u8>) {
@@ -270,7 +324,7 @@ pub(crate) fn close(bytes: &mut Vec<u8>) {
 pub(crate) fn closed<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a [u8], EncryptedError> {
     let (whole, found) = bytes
         .split_last_chunk::<{ blake3::OUT_LEN }>()
-        .filter(|(whole, _)| whole.len() >= HEADER)
+        .filter(|(whole, _)| whole.len() >= head_bytes(bytes))
         .ok_or_else(|| file_error(path, "the file is cut short"))?;
     if digest(whole) != blake3::Hash::from_bytes(*found) {
         return Err(file_error(
@@ -278,7 +332,7 @@ pub(crate) fn closed<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a [u8], Encry
             "the closing digest does not match: the file was damaged, cut short or made longer",
         ));
     }
-    Ok(whole.get(HEADER..).unwrap_or_default())
+    Ok(whole.get(head_bytes(bytes)..).unwrap_or_default())
 }
 
 /// The digest of what may be a secret: the state that it leaves behind is wiped.
@@ -330,24 +384,35 @@ mod tests {
             parameters: Digest::of("tests", &[b"parameters"]),
             key: KeyId::new().unwrap(),
             circuit: Some(Digest::of("tests", &[b"circuit"])),
+            upload: Some(UploadId::new().unwrap()),
         }
     }
 
     #[test]
     fn every_changed_bit_and_every_cut_of_a_head_is_refused() {
-        let label = label();
+        let named = label();
+        let unnamed = Label {
+            upload: None,
+            ..named
+        };
         let path = Path::new("x");
-        let read = |bytes: &[u8]| Label::read(path, bytes, label.kind, label.parameters).map(drop);
-        let whole = label.begin(0);
-        assert_eq!(whole.len(), HEADER);
-        read(&whole).unwrap();
-        for bit in 0..8 * HEADER {
-            let mut changed = whole.clone();
-            changed[bit / 8] ^= 1 << (bit % 8);
-            assert!(read(&changed).is_err(), "bit {bit}");
-        }
-        for end in 0..HEADER {
-            assert!(read(&whole[..end]).is_err(), "cut at {end}");
+        for (label, length) in [(named, HEADER + UPLOAD), (unnamed, HEADER)] {
+            let read = |bytes: &[u8]| {
+                let (found, content) = Label::read(path, bytes, label.kind, label.parameters)?;
+                Ok::<_, EncryptedError>((found, content.len()))
+            };
+            let whole = label.begin(0);
+            assert_eq!(whole.len(), length);
+            assert_eq!(read(&whole).unwrap(), (label, 0));
+            assert_eq!(UploadId::of(&whole), label.upload);
+            for bit in 0..8 * length {
+                let mut changed = whole.clone();
+                changed[bit / 8] ^= 1 << (bit % 8);
+                assert!(read(&changed).is_err(), "bit {bit}");
+            }
+            for end in 0..length {
+                assert!(read(&whole[..end]).is_err(), "cut at {end}");
+            }
         }
     }
 

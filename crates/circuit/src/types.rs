@@ -241,7 +241,7 @@ impl Circuit {
                 "steps that images can take",
             ));
         }
-        within("the number of classes", self.classes, 1, 256)?;
+        within("the number of classes", self.classes, 1, 1000)?;
         within("the number of layers", self.layers.len(), 1, MAX_LAYERS)?;
         let mut current = features;
         for (index, layer) in self.layers.iter().enumerate() {

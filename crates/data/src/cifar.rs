@@ -70,7 +70,7 @@ pub fn read_batch(reader: impl Read, count: usize) -> Result<Images, CifarError>
                 label: record[0],
             });
         }
-        labels.push(record[0]);
+        labels.push(u16::from(record[0]));
         pixels.extend_from_slice(&record[1..]);
     }
     Ok(Images {

@@ -83,13 +83,13 @@ pub enum DataError {
         /// What is wrong.
         source: CifarError,
     },
-    /// A picture is not what the network takes.
-    #[error("{}: {source}", path.display())]
-    Picture {
+    /// A file of one's own is no image, or not one for a network.
+    #[error("{} {source}", path.display())]
+    Own {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        source: super::PictureError,
+        source: super::OwnError,
     },
     /// Images and labels of one split do not belong together.
     #[error("{} holds {images} images, but {} holds {labels} labels", images_path.display(), labels_path.display())]
@@ -114,11 +114,11 @@ pub enum DataError {
         labels: usize,
     },
     /// The spec asks for more images than there are.
-    #[error("the spec asks for {wanted} {split} images, but {} has {available}", dataset.as_str())]
+    #[error("the spec asks for {wanted} {split} images, but {dataset} has {available}")]
     TooFew {
         /// Which data set.
-        dataset: DatasetName,
-        /// `training` or `test`.
+        dataset: String,
+        /// `training`, `test` or both.
         split: &'static str,
         /// How many the spec asks for.
         wanted: usize,
@@ -162,6 +162,12 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// What a file or folder that cannot be read becomes.
+    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, source }
+    }
+
     /// The exit code of the program: 1 where this machine failed, 2 where the spec or the arguments are wrong, 3 where the data are
     /// missing or wrong, 75 and 130 where a person stopped a download with and without a part kept.
     pub fn exit_code(&self) -> u8 {
@@ -176,7 +182,7 @@ impl DataError {
             | Self::Io { .. }
             | Self::Idx { .. }
             | Self::Cifar { .. }
-            | Self::Picture { .. }
+            | Self::Own { .. }
             | Self::Counts { .. }
             | Self::Lengths { .. }
             | Self::Mirrors { .. } => 3,

@@ -90,24 +90,47 @@ pub enum IdxError {
 ///
 /// # Errors
 /// [`IdxError`] where any header field, the length or, in a gzip stream, the check sum is wrong.
-pub fn read_images(mut reader: impl Read, shape: Shape) -> Result<Vec<u8>, IdxError> {
-    let [magic, count, rows, columns] = read_header(&mut reader)?;
-    check_magic("images", IMAGES_MAGIC, magic)?;
-    if (1, rows as usize, columns as usize) != (shape.channels, shape.height, shape.width) {
-        return Err(IdxError::ImageSize {
+pub fn read_images(reader: impl Read, shape: Shape) -> Result<Vec<u8>, IdxError> {
+    let fits = |rows, columns| match (1, rows as usize, columns as usize) {
+        found if found == (shape.channels, shape.height, shape.width) => Ok(()),
+        _ => Err(IdxError::ImageSize {
             rows,
             columns,
             expected: shape,
-        });
-    }
-    read_content(reader, count, u64::from(rows) * u64::from(columns))
+        }),
+    };
+    Ok(read_sized(reader, fits)?.1)
+}
+
+/// Reads a file of grey images of any size, and gives that and their pixels, `[n, height, width]`.
+///
+/// # Errors
+/// As [`read_images`].
+pub fn read_images_of_any_size(reader: impl Read) -> Result<(Shape, Vec<u8>), IdxError> {
+    read_sized(reader, |_, _| Ok(()))
+}
+
+fn read_sized(
+    mut reader: impl Read,
+    check: impl FnOnce(u32, u32) -> Result<(), IdxError>,
+) -> Result<(Shape, Vec<u8>), IdxError> {
+    let [magic, count, rows, columns] = read_header(&mut reader)?;
+    check_magic("images", IMAGES_MAGIC, magic)?;
+    check(rows, columns)?;
+    let shape = Shape {
+        channels: 1,
+        height: rows as usize,
+        width: columns as usize,
+    };
+    let content = read_content(reader, count, u64::from(rows) * u64::from(columns))?;
+    Ok((shape, content))
 }
 
 /// Reads a file of labels, each below `classes`.
 ///
 /// # Errors
 /// As [`read_images`], and [`IdxError::Label`].
-pub fn read_labels(mut reader: impl Read, classes: usize) -> Result<Vec<u8>, IdxError> {
+pub fn read_labels(mut reader: impl Read, classes: usize) -> Result<Vec<u16>, IdxError> {
     let [magic, count] = read_header(&mut reader)?;
     check_magic("labels", LABELS_MAGIC, magic)?;
     let labels = read_content(reader, count, 1)?;
@@ -120,7 +143,7 @@ pub fn read_labels(mut reader: impl Read, classes: usize) -> Result<Vec<u8>, Idx
             label: labels[index],
             classes,
         }),
-        None => Ok(labels),
+        None => Ok(labels.into_iter().map(u16::from).collect()),
     }
 }
 
@@ -140,7 +163,7 @@ pub fn read_images_file(path: &Path, shape: Shape) -> Result<Vec<u8>, DataError>
 ///
 /// # Errors
 /// As [`read_images_file`].
-pub fn read_labels_file(path: &Path, classes: usize) -> Result<Vec<u8>, DataError> {
+pub fn read_labels_file(path: &Path, classes: usize) -> Result<Vec<u16>, DataError> {
     let reader = open(path)?;
     read_labels(reader, classes).map_err(|source| DataError::Idx {
         path: path.to_owned(),
@@ -148,7 +171,8 @@ pub fn read_labels_file(path: &Path, classes: usize) -> Result<Vec<u8>, DataErro
     })
 }
 
-fn open(path: &Path) -> Result<Box<dyn Read>, DataError> {
+/// A file whose bytes may be packed by gzip.
+pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, DataError> {
     let io_error = |source| DataError::Io {
         path: path.to_owned(),
         source,

@@ -13,7 +13,7 @@ pub struct Images {
     /// `[n, channels, height, width]`, row major, 0 (black) to 255.
     pub pixels: Vec<u8>,
     /// The class of every image, `[n]`.
-    pub labels: Vec<u8>,
+    pub labels: Vec<u16>,
 }
 
 impl Images {
@@ -21,7 +21,7 @@ impl Images {
     ///
     /// # Errors
     /// [`DataError::Lengths`] unless there are `labels.len() * shape.len()` pixels.
-    pub fn new(shape: Shape, pixels: Vec<u8>, labels: Vec<u8>) -> Result<Self, DataError> {
+    pub fn new(shape: Shape, pixels: Vec<u8>, labels: Vec<u16>) -> Result<Self, DataError> {
         if labels.len().checked_mul(shape.len()) != Some(pixels.len()) {
             return Err(DataError::Lengths {
                 pixels: pixels.len(),
@@ -64,6 +64,22 @@ impl Images {
             shape: self.shape,
             pixels: self.pixels[start * size..end * size].to_vec(),
             labels: self.labels[start..end].to_vec(),
+        }
+    }
+
+    /// A copy of the images with these indices, in that order.
+    ///
+    /// # Panics
+    /// As [`Images::image`].
+    pub fn select(&self, indices: &[usize]) -> Self {
+        let mut pixels = Vec::with_capacity(indices.len() * self.shape.len());
+        for index in indices {
+            pixels.extend_from_slice(self.image(*index));
+        }
+        Self {
+            shape: self.shape,
+            pixels,
+            labels: indices.iter().map(|index| self.labels[*index]).collect(),
         }
     }
 

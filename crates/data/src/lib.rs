@@ -1,4 +1,4 @@
-//! Images: readers for the official files, digits that the program draws itself, downloads, and augmentation.
+//! Images: readers for the official files and for files of one's own, digits that the program draws itself, downloads, and augmentation.
 //!
 //! Nothing here uses the network except [`fetch`]. Every official file is compared with its SHA-256 before a byte of it is believed.
 
@@ -15,7 +15,7 @@ pub mod idx;
 mod image_range;
 mod images;
 pub mod official;
-mod pictures;
+mod own;
 mod preprocess;
 #[cfg(test)]
 mod tests;
@@ -26,10 +26,11 @@ pub use eigen::eigenvectors;
 pub use error::DataError;
 pub use image_range::ImageRange;
 pub use images::Images;
-pub use pictures::{PictureError, read_pictures};
+pub use own::unlabelled::{NamedImages, read_unlabelled};
+pub use own::{OwnData, OwnError};
 pub use preprocess::{PatchFilter, Preprocessing};
 
-use cryptodl_spec::{DatasetName, DatasetSpec};
+use cryptodl_spec::{DatasetName, DatasetSource, DatasetSpec, ImageFiles};
 use digits::Split;
 use files::Found;
 use official::OfficialSet;
@@ -38,7 +39,7 @@ use official::OfficialSet;
 #[derive(Clone, Debug)]
 pub struct Dataset {
     /// Which one.
-    pub name: DatasetName,
+    pub source: DatasetSource,
     /// Training images; [`Images::hold_out`] splits the validation images off.
     pub train: Images,
     /// Test images.
@@ -53,20 +54,27 @@ pub struct Dataset {
     pub mean: Vec<f32>,
     /// Standard deviation of `byte / 255`, per channel.
     pub std: Vec<f32>,
-    /// The files they came from; none for digits.
+    /// The files they came from; none for digits and for files of one's own.
     pub files: Vec<FileDigest>,
+    /// What each test image is called, where they are files of one's own: the path of a picture in its folder, else the place in the file
+    /// from 0.
+    pub test_names: Vec<String>,
 }
 
 /// Finds out whether all data of a spec are there and right, and gives the digest of the images without reading them in: for the
-/// key of a stage. `seed` matters for [`DatasetName::Digits`] alone.
+/// key of a stage. `seed` matters for [`DatasetName::Digits`] and for files of one's own, which it splits.
 ///
 /// Every file is hashed, but only once a process: a [`load`] that follows does not do it again.
 ///
 /// # Errors
 /// [`DataError`], whose [`exit_code`](DataError::exit_code) is 3 where files are missing, incomplete or wrong.
 pub fn verify(spec: &DatasetSpec, seed: u64, dirs: &DataDirs) -> Result<[u8; 32], DataError> {
-    let counts = counts(spec)?;
-    let Some(set) = official::official_set(spec.name) else {
+    let name = match &spec.source {
+        DatasetSource::Files { files, .. } => return own::verify(spec, files, seed),
+        DatasetSource::Name(name) => *name,
+    };
+    let counts = counts(spec, name)?;
+    let Some(set) = official::official_set(name) else {
         return Ok(digits::digest(seed, counts));
     };
     files::locate(set, dirs)?;
@@ -78,14 +86,18 @@ pub fn verify(spec: &DatasetSpec, seed: u64, dirs: &DataDirs) -> Result<[u8; 32]
 /// # Errors
 /// As [`verify`].
 pub fn load(spec: &DatasetSpec, seed: u64, dirs: &DataDirs) -> Result<Dataset, DataError> {
-    let counts = counts(spec)?;
-    match official::official_set(spec.name) {
+    let name = match &spec.source {
+        DatasetSource::Files { files, .. } => return own::load(spec, files, seed),
+        DatasetSource::Name(name) => *name,
+    };
+    let counts = counts(spec, name)?;
+    match official::official_set(name) {
         Some(set) => load_official(set, counts, dirs),
         None => {
             let train = digits::draw(seed, Split::Train, counts.0);
             let test = digits::draw(seed, Split::Test, counts.1);
             Ok(assemble(
-                spec.name,
+                name,
                 train,
                 test,
                 digits::digest(seed, counts),
@@ -130,7 +142,7 @@ fn assemble(
         .collect();
     let (mean, std) = official::normalisation(name);
     Dataset {
-        name,
+        source: DatasetSource::Name(name),
         train,
         test,
         classes: class_names.len(),
@@ -139,20 +151,21 @@ fn assemble(
         mean: mean.to_vec(),
         std: std.to_vec(),
         files,
+        test_names: Vec::new(),
     }
 }
 
 /// How many training and test images a spec uses.
-fn counts(spec: &DatasetSpec) -> Result<(usize, usize), DataError> {
-    let whole = spec.name.counts();
-    let available = if spec.name == DatasetName::Digits {
+fn counts(spec: &DatasetSpec, name: DatasetName) -> Result<(usize, usize), DataError> {
+    let whole = name.counts();
+    let available = if name == DatasetName::Digits {
         (digits::MAX_IMAGES, digits::MAX_IMAGES)
     } else {
         whole
     };
     let check = |split, asked: Option<usize>, whole, available| match asked.unwrap_or(whole) {
         wanted if wanted > available => Err(DataError::TooFew {
-            dataset: spec.name,
+            dataset: name.as_str().to_owned(),
             split,
             wanted,
             available,
@@ -176,6 +189,30 @@ fn content_digest(set: &OfficialSet, counts: (usize, usize)) -> [u8; 32] {
         .update(&(counts.0 as u64).to_le_bytes())
         .update(&(counts.1 as u64).to_le_bytes());
     *hasher.finalize().as_bytes()
+}
+
+/// What files of one's own hold, for people.
+#[derive(Clone, Debug)]
+pub struct OwnSummary {
+    /// The format, in words.
+    pub format: &'static str,
+    /// Whether the files have a split.
+    pub is_split: bool,
+    /// BLAKE3 of shape, class names, labels and pixels.
+    pub digest: [u8; 32],
+}
+
+/// Reads files of one's own and says what they are.
+///
+/// # Errors
+/// [`DataError`] with the file that is wrong.
+pub fn describe(files: &ImageFiles) -> Result<OwnSummary, DataError> {
+    let content = own::read(files)?;
+    Ok(OwnSummary {
+        format: content.format,
+        is_split: content.test.is_some(),
+        digest: content.digest,
+    })
 }
 
 fn read_idx(dataset: DatasetName, found: &[Found]) -> Result<(Images, Images), DataError> {

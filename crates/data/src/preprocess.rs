@@ -400,7 +400,7 @@ mod tests {
 
     fn spec() -> DatasetSpec {
         DatasetSpec {
-            name: DatasetName::Cifar10,
+            source: cryptodl_spec::DatasetSource::Name(DatasetName::Cifar10),
             train: None,
             test: None,
             standardize: Standardize::PerImage,

@@ -86,7 +86,7 @@ pub fn initial(
             }),
             LayerSpec::Activation => activation(experiment, activations, shape),
             LayerSpec::AvgPool { size, stride } => TrainedLayer::AvgPool { size, stride },
-            // Maps are square, as the images of every data set are.
+            // The spec has it on square maps alone.
             LayerSpec::GlobalAvgPool => TrainedLayer::AvgPool {
                 size: shape.height,
                 stride: shape.height,

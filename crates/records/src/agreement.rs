@@ -25,7 +25,7 @@ pub struct AccuracyStep {
 }
 
 /// Accuracy of the first `limit` images that were evaluated; `None` where none was.
-pub fn accuracy(labels: &[u8], predicted: &[Option<u8>], limit: usize) -> Option<Accuracy> {
+pub fn accuracy(labels: &[u16], predicted: &[Option<u16>], limit: usize) -> Option<Accuracy> {
     let (mut correct, mut n) = (0, 0);
     for (label, class) in labels.iter().zip(predicted).take(limit) {
         if let Some(class) = class {
@@ -37,7 +37,7 @@ pub fn accuracy(labels: &[u8], predicted: &[Option<u8>], limit: usize) -> Option
 }
 
 /// Share of equal predictions among the first `limit` images, counting those that both evaluated; `None` where there is none.
-pub fn agreement(a: &[Option<u8>], b: &[Option<u8>], limit: usize) -> Option<Agreement> {
+pub fn agreement(a: &[Option<u16>], b: &[Option<u16>], limit: usize) -> Option<Agreement> {
     let (mut equal, mut n) = (0_u64, 0_u64);
     for (a, b) in a.iter().zip(b).take(limit) {
         if let (Some(a), Some(b)) = (a, b) {
@@ -85,7 +85,7 @@ pub fn compared_images(predictions: &PredictionTable) -> usize {
 /// The five rows, on the encrypted images (on all of them where none was encrypted).
 pub fn accuracy_steps(predictions: &PredictionTable) -> Vec<AccuracyStep> {
     let limit = compared_images(predictions);
-    let mut above: Option<(&'static str, &[Option<u8>])> = None;
+    let mut above: Option<(&'static str, &[Option<u16>])> = None;
     STEPS
         .iter()
         .map(|&(name, title)| {
@@ -161,7 +161,7 @@ pub struct ConfusionMatrix {
 
 impl ConfusionMatrix {
     /// Counts the images that were evaluated; a label or class of `classes` or above is left out.
-    pub fn new(labels: &[u8], predicted: &[Option<u8>], classes: usize) -> Self {
+    pub fn new(labels: &[u16], predicted: &[Option<u16>], classes: usize) -> Self {
         let mut counts = vec![0; classes * classes];
         for (label, class) in labels.iter().zip(predicted) {
             let (row, Some(column)) = (usize::from(*label), class.map(usize::from)) else {
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
     use crate::Predictions;
 
-    fn one_hot(classes: &[u8]) -> Evaluation {
+    fn one_hot(classes: &[u16]) -> Evaluation {
         let mut logits = vec![0.0; classes.len() * 3];
         for (row, class) in classes.iter().enumerate() {
             logits[row * 3 + usize::from(*class)] = 1.0;

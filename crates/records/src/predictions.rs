@@ -8,7 +8,7 @@ pub struct PredictionColumn {
     /// `original`, `polynomial`, `circuit`, `simulated` or `encrypted`.
     pub name: String,
     /// Predicted class by test image; `None` where that image was not evaluated.
-    pub predicted: Vec<Option<u8>>,
+    pub predicted: Vec<Option<u16>>,
     /// The logits of the first images, where they were kept.
     pub evaluation: Option<Evaluation>,
 }
@@ -19,7 +19,7 @@ pub struct PredictionColumn {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PredictionTable {
     /// True class by test image.
-    pub labels: Vec<u8>,
+    pub labels: Vec<u16>,
     /// One for each evaluation that was made.
     pub columns: Vec<PredictionColumn>,
 }
@@ -57,7 +57,7 @@ impl PredictionTable {
     }
 
     /// Predicted classes by test image.
-    pub fn predicted(&self, name: &str) -> Option<&[Option<u8>]> {
+    pub fn predicted(&self, name: &str) -> Option<&[Option<u16>]> {
         self.column(name).map(|column| column.predicted.as_slice())
     }
 

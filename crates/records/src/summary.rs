@@ -423,7 +423,7 @@ impl Evaluation {
         self.logits.len().checked_div(self.classes).unwrap_or(0)
     }
     /// The predicted class of each image: the largest logit, the first of equals.
-    pub fn predicted(&self) -> Vec<u8> {
+    pub fn predicted(&self) -> Vec<u16> {
         self.logits
             .chunks_exact(self.classes.max(1))
             .map(|row| {
@@ -433,7 +433,7 @@ impl Evaluation {
                         best = class;
                     }
                 }
-                best as u8
+                best as u16
             })
             .collect()
     }
@@ -443,7 +443,7 @@ impl Evaluation {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Predictions {
     /// True class of every test image.
-    pub labels: Vec<u8>,
+    pub labels: Vec<u16>,
     /// The evaluations that were made, by name (`original`, `polynomial`, `circuit`, `simulated`, `encrypted`), in that order.
     pub evaluations: Vec<(String, Evaluation)>,
 }

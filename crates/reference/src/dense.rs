@@ -20,7 +20,7 @@ pub fn images(count: usize) -> Images {
     let pixels = (0..count * shape.len())
         .map(|index| if uniform(index) < 0.4 { 255 } else { 0 })
         .collect();
-    let labels = (0..count).map(|index| (index % 3) as u8).collect();
+    let labels = (0..count).map(|index| (index % 3) as u16).collect();
     Images::new(shape, pixels, labels).unwrap()
 }
 

@@ -101,7 +101,7 @@ pub fn images(shape: Shape, count: usize, seed: u64) -> Images {
     let pixels = (0..count * shape.len())
         .map(|_| random.next_u32() as u8)
         .collect();
-    let labels = (0..count).map(|_| (random.next_u32() % 3) as u8).collect();
+    let labels = (0..count).map(|_| (random.next_u32() % 3) as u16).collect();
     Images {
         shape,
         pixels,

@@ -71,9 +71,9 @@ pub struct Sample {
     /// Index in the test set.
     pub index: usize,
     /// True class.
-    pub label: u8,
+    pub label: u16,
     /// Predicted class.
-    pub predicted: u8,
+    pub predicted: u16,
     /// Channels (1 or 3), rows and columns.
     pub shape: Shape,
     /// `[channels, height, width]`.
@@ -108,7 +108,7 @@ impl RunReport {
     }
 
     /// Index, true class and predicted class of every image that [`RunReport::judged`] got wrong, in order.
-    pub fn misclassified_indices(predictions: &PredictionTable) -> Vec<(usize, u8, u8)> {
+    pub fn misclassified_indices(predictions: &PredictionTable) -> Vec<(usize, u16, u16)> {
         let predicted = Self::judged(predictions)
             .and_then(|name| predictions.predicted(name))
             .unwrap_or_default();

@@ -277,8 +277,8 @@ fn activation(index: usize, name: &str) -> ActivationPlot {
 
 fn predictions(images: usize) -> Predictions {
     let mut random = Random(1);
-    let labels: Vec<u8> = (0..images)
-        .map(|_| (random.next() * CLASSES as f64) as u8)
+    let labels: Vec<u16> = (0..images)
+        .map(|_| (random.next() * CLASSES as f64) as u16)
         .collect();
     let mut float = Vec::with_capacity(images * CLASSES);
     for label in &labels {

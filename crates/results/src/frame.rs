@@ -121,14 +121,15 @@ impl<'a> Frame<'a> {
             .collect()
     }
 
-    /// A column of classes: integers from 0 to 255, or nothing.
-    pub fn classes(&self, name: &str) -> Result<Vec<Option<u8>>, ResultsError> {
+    /// A column of classes: integers from 0 to 65,535, or nothing.
+    pub fn classes(&self, name: &str) -> Result<Vec<Option<u16>>, ResultsError> {
         self.integers(name)?
             .into_iter()
             .enumerate()
             .map(|(row, value)| {
                 let class = |value| {
-                    u8::try_from(value).map_err(|_| self.cell(name, row, &format!("class {value}")))
+                    u16::try_from(value)
+                        .map_err(|_| self.cell(name, row, &format!("class {value}")))
                 };
                 value.map(class).transpose()
             })

@@ -51,6 +51,20 @@ pub fn write_epochs(path: &Path, rows: &[EpochRow]) -> Result<(), ResultsError> 
     Frame::new(path, columns)?.write_csv()
 }
 
+/// Writes `images.csv`: the index of each test image in `predictions.parquet`, and what the image is called.
+///
+/// # Errors
+/// Any [`ResultsError`] but those of reading.
+pub fn write_images(path: &Path, names: &[String]) -> Result<(), ResultsError> {
+    let index: Vec<u32> = (0..).take(names.len()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let columns = vec![
+        Column::from(Series::new("index".into(), index)),
+        Column::from(Series::new("image".into(), names)),
+    ];
+    Frame::new(path, columns)?.write_csv()
+}
+
 /// Reads what [`write_epochs`] wrote; further columns are ignored.
 ///
 /// # Errors
@@ -256,8 +270,8 @@ fn evaluation(frame: &Frame<'_>, name: &str) -> Result<Evaluation, ResultsError>
 fn all_there(
     frame: &Frame<'_>,
     name: &str,
-    cells: Vec<Option<u8>>,
-) -> Result<Vec<u8>, ResultsError> {
+    cells: Vec<Option<u16>>,
+) -> Result<Vec<u16>, ResultsError> {
     cells
         .into_iter()
         .enumerate()

@@ -51,6 +51,10 @@ pub enum SpecError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Invalid(Box<Invalid>),
+    /// The text is no legal spec for several reasons.
+    #[error("{} faults in one spec", .0.len())]
+    #[diagnostic()]
+    Several(#[related] Vec<SpecError>),
 }
 
 /// A spec, or an override of it, that is not legal TOML or asks for something that cannot be.
@@ -64,16 +68,32 @@ pub struct Invalid {
     labels: Vec<LabeledSpan>,
     #[help]
     help: Option<String>,
+    exit_code: u8,
 }
+
+const SPEC_IS_WRONG: u8 = 2;
+const DATA_ARE_WRONG: u8 = 3;
 
 fn shown(path: &Path) -> String {
     printable(&path.display().to_string())
 }
 
 impl SpecError {
-    /// Exit code of a program that ends with this error: 2, the spec or the arguments are wrong.
+    /// Exit code of a program that ends with this error: 2, the spec or the arguments are wrong; 3, the images that it names are missing
+    /// or wrong.
     pub const fn exit_code(&self) -> u8 {
-        2
+        match self {
+            Self::Invalid(invalid) => invalid.exit_code,
+            _ => SPEC_IS_WRONG,
+        }
+    }
+
+    /// The faults one by one.
+    pub fn into_each(self) -> Vec<Self> {
+        match self {
+            Self::Several(all) => all,
+            one => vec![one],
+        }
     }
 }
 
@@ -84,6 +104,30 @@ pub(super) struct Problem {
     /// The first one is where the fault is, the others are what it clashes with.
     pub labels: Vec<(Range<usize>, String)>,
     pub help: Option<String>,
+    pub exit_code: u8,
+    /// What few need.
+    pub more: Box<More>,
+}
+
+/// How the check of the rest of a spec goes on after a [`Problem`], and what the reference takes from it.
+#[derive(Debug, Default)]
+pub(super) struct More {
+    /// The value to go on with where the others of a spec are checked as well, as TOML; where there is none, the key that is underlined
+    /// first is left out.
+    pub instead: Option<String>,
+    /// Further faults that were found with this one.
+    pub others: Vec<Problem>,
+    /// What a value out of its range or list could have been.
+    pub allowed: Option<Allowed>,
+}
+
+/// What a value may be.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Allowed {
+    /// A number from the first to the second; the third is the default.
+    Range([String; 3]),
+    /// One of these names.
+    Names(Vec<String>),
 }
 
 impl Problem {
@@ -92,6 +136,45 @@ impl Problem {
             message: message.into(),
             labels: Vec::new(),
             help: None,
+            exit_code: SPEC_IS_WRONG,
+            more: Box::default(),
+        }
+    }
+
+    /// Whether [`Self::of_data`] said so.
+    pub const fn is_of_data(&self) -> bool {
+        self.exit_code == DATA_ARE_WRONG
+    }
+
+    /// Says what the value could have been, for the reference.
+    pub fn allowed(mut self, allowed: Allowed) -> Self {
+        self.more.allowed = Some(allowed);
+        self
+    }
+
+    /// One problem of several, in the order given; none of none.
+    pub fn of_several(problems: Vec<Self>) -> Result<(), Self> {
+        let mut problems = problems.into_iter();
+        match problems.next() {
+            None => Ok(()),
+            Some(mut first) => {
+                first.more.others.extend(problems);
+                Err(first)
+            }
+        }
+    }
+
+    /// The other values of the spec are checked as if this one were `value`, which is TOML.
+    pub fn instead(mut self, value: impl Into<String>) -> Self {
+        self.more.instead = Some(value.into());
+        self
+    }
+
+    /// The fault is with the images that the spec names, not with the spec.
+    pub fn of_data(self) -> Self {
+        Self {
+            exit_code: DATA_ARE_WRONG,
+            ..self
         }
     }
 
@@ -138,6 +221,7 @@ impl Problem {
             labels: labels.collect(),
             code: NamedSource::new(printable(name), text),
             help: self.help.map(|help| printable(&help)),
+            exit_code: self.exit_code,
         }))
     }
 }

@@ -1,6 +1,6 @@
 //! The checked experiment: what the rest of the program works on. Built by [`super::check`] alone, never changed afterwards.
 
-use crate::Shape;
+use crate::{DatasetSpec, Shape};
 use polyapprox::{Function, Interval, Method, Polynomial};
 use serde::Serialize;
 
@@ -23,63 +23,6 @@ pub struct Experiment {
     pub encryption: EncryptionSpec,
     /// What to write.
     pub output: OutputSpec,
-}
-
-/// The data sets that the program can read or make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DatasetName {
-    /// 60,000 + 10,000 grey 28x28 handwritten digits.
-    Mnist,
-    /// 60,000 + 10,000 grey 28x28 pieces of clothing.
-    FashionMnist,
-    /// 50,000 + 10,000 colour 32x32 photographs.
-    Cifar10,
-    /// Synthetic 28x28 digits, drawn by the program itself.
-    Digits,
-}
-
-/// Which images an experiment uses.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct DatasetSpec {
-    /// The data set.
-    pub name: DatasetName,
-    /// Use only the first `train` training images (validation included). `None`: all; a spec that was checked has a number.
-    pub train: Option<usize>,
-    /// Use only the first `test` test images. `None`: all; a spec that was checked has a number.
-    pub test: Option<usize>,
-    /// What the client does to the pixels of each image besides the data set's own normalisation.
-    #[serde(skip_serializing_if = "Standardize::is_none")]
-    pub standardize: Standardize,
-    /// Rows and columns of the filter by which the client whitens the patches of an image; it is fitted to training images.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub zca: Option<usize>,
-    /// Whether the client divides the values of an image by its local deviation.
-    #[serde(skip_serializing_if = "is_false")]
-    pub local_contrast: bool,
-    /// The bound c of `c tanh(x / c)`, by which the client limits every value at the end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub soft_clamp: Option<f64>,
-}
-
-impl DatasetSpec {
-    /// All images of a data set as they come.
-    pub const fn whole(name: DatasetName) -> Self {
-        Self {
-            name,
-            train: None,
-            test: None,
-            standardize: Standardize::None,
-            zca: None,
-            local_contrast: false,
-            soft_clamp: None,
-        }
-    }
-
-    /// Whether the client does more to an image than the data set's normalisation.
-    pub const fn is_preprocessed(&self) -> bool {
-        !self.standardize.is_none() || self.soft_clamp.is_some()
-    }
 }
 
 /// What is done to the pixels of each image after the data set's normalisation.
@@ -162,7 +105,7 @@ impl ActivationSpec {
 }
 
 /// Keeps a switch that is off out of content keys: specs from before it have the keys that they had.
-fn is_false(value: &bool) -> bool {
+pub(super) fn is_false(value: &bool) -> bool {
     !value
 }
 
@@ -500,44 +443,6 @@ pub struct OutputSpec {
     pub report: bool,
     /// Keep the logits in `predictions.parquet`.
     pub logits: bool,
-}
-
-impl DatasetName {
-    /// The name in specs and folders.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Mnist => "mnist",
-            Self::FashionMnist => "fashion-mnist",
-            Self::Cifar10 => "cifar10",
-            Self::Digits => "digits",
-        }
-    }
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Mnist, Self::FashionMnist, Self::Cifar10, Self::Digits];
-
-    /// Shape of one image.
-    pub const fn shape(self) -> Shape {
-        match self {
-            Self::Cifar10 => Shape {
-                channels: 3,
-                height: 32,
-                width: 32,
-            },
-            _ => Shape {
-                channels: 1,
-                height: 28,
-                width: 28,
-            },
-        }
-    }
-    /// Number of training and test images; for [`Self::Digits`], what is drawn unless the spec says otherwise.
-    pub const fn counts(self) -> (usize, usize) {
-        match self {
-            Self::Cifar10 => (50_000, 10_000),
-            Self::Digits => (20_000, 4_000),
-            _ => (60_000, 10_000),
-        }
-    }
 }
 
 impl EncryptionSpec {

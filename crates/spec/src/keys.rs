@@ -11,10 +11,10 @@ use toml::de::{DeTable, DeValue};
 /// A section's name and its keys.
 type Section = (&'static str, &'static [&'static str]);
 
-/// Refuses the first key that does not exist, and anything but a table where a table belongs.
+/// Refuses every key that does not exist, and anything but a table where a table belongs.
 ///
 /// # Errors
-/// The [`Problem`] that stands first in the text.
+/// The [`Problem`] that stands first in the text, with the others.
 pub(super) fn check(root: &DeTable<'_>) -> Result<(), Problem> {
     let mut problems = Problems(Vec::new());
     problems.unknown(root, "", fields::<RawSpec>());
@@ -36,10 +36,8 @@ pub(super) fn check(root: &DeTable<'_>) -> Result<(), Problem> {
             other => problems.no_table(value.span(), "network.layers", other),
         }
     }
-    match problems.0.into_iter().min_by_key(|(start, _)| *start) {
-        Some((_, problem)) => Err(problem),
-        None => Ok(()),
-    }
+    problems.0.sort_by_key(|(start, _)| *start);
+    Problem::of_several(problems.0.into_iter().map(|(_, problem)| problem).collect())
 }
 
 const AUGMENT: &str = "train.augment";
@@ -83,10 +81,12 @@ impl Problems {
                 (None, None) => "not known".to_owned(),
             };
             let help = format!("here belong {}", list(keys.iter().copied()));
-            self.0.push((
-                key.span().start,
-                Problem::new(what).at(key.span(), label).help(help),
-            ));
+            let problem = Problem::new(what).at(key.span(), label).help(help);
+            let problem = match suggest(word, keys.iter().copied()) {
+                Some(meant) => problem.instead(meant),
+                None => problem,
+            };
+            self.0.push((key.span().start, problem));
         }
     }
 
@@ -138,13 +138,29 @@ pub(super) fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
         .join(", ")
 }
 
-/// The candidate that was probably meant: close in spelling, or the same but for case, `-` and `_`.
+/// What others call the same thing.
+const OTHER_NAMES: [(&str, &str); 8] = [
+    ("swish", "silu"),
+    ("logistic", "sigmoid"),
+    ("lr", "learning_rate"),
+    ("batch-size", "batch"),
+    ("linear", "dense"),
+    ("fc", "dense"),
+    ("fmnist", "fashion-mnist"),
+    ("remez", "minimax"),
+];
+
+/// The candidate that was probably meant: another name of it, or close in spelling, or the same but for case, `-` and `_`.
 pub(super) fn suggest<'a>(
     word: &str,
     candidates: impl Iterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace('_', "-");
     let word = plain(word);
+    let mut candidates = candidates;
+    if let Some((_, meant)) = OTHER_NAMES.iter().find(|(other, _)| *other == word) {
+        return candidates.find(|candidate| candidate == meant);
+    }
     let bare = word.replace('-', "");
     let distance = |candidate: &str| match plain(candidate) {
         candidate if candidate.replace('-', "") == bare => 0,

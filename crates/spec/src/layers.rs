@@ -1,6 +1,6 @@
 //! The layers of a network: the depth knob, batch norm before activations, the closing layer, and the shapes in between.
 
-use super::{DatasetName, LayerSpec, Shape, Window};
+use super::{DatasetName, DatasetSource, LayerSpec, Shape, Window};
 use std::ops::Range;
 
 /// A layer, and where the spec asks for it (`None`: added here).
@@ -20,14 +20,13 @@ pub(super) const MAX_PARAMETERS: u64 = 1_000_000_000;
 
 /// The network of the depth knob, without batch norm and the closing layer.
 ///
-/// Each block is a convolution and an activation: first two 5x5 ones of stride 2 (28 -> 12 -> 4; with two zeros around colour
-/// images 32 -> 16 -> 8), then 3x3 ones that keep the size. Channels are `width`, 2 `width`, then 4 `width`; a hidden dense layer
+/// Each block is a convolution and an activation: first two 5x5 ones of stride 2 (28 -> 12 -> 4; with two zeros around CIFAR-10's
+/// images and those in files 32 -> 16 -> 8), then 3x3 ones that keep the size. Channels are `width`, 2 `width`, then 4 `width`; a hidden dense layer
 /// of 4 `width` units follows. Depth 2 and width 16 is the conv 16 - conv 32 - dense 64 network of `design/training.md`.
-pub(super) fn knob(depth: usize, width: usize, dataset: DatasetName) -> Vec<LayerSpec> {
-    let around = if matches!(dataset, DatasetName::Cifar10) {
-        2
-    } else {
-        0
+pub(super) fn knob(depth: usize, width: usize, source: &DatasetSource) -> Vec<LayerSpec> {
+    let around = match source {
+        DatasetSource::Name(DatasetName::Cifar10) | DatasetSource::Files { .. } => 2,
+        DatasetSource::Name(_) => 0,
     };
     let mut layers = Vec::new();
     for block in 0..depth {
@@ -171,6 +170,12 @@ fn output(layer: LayerSpec, from: Shape) -> Result<Shape, Misplaced> {
         LayerSpec::AvgPool { size, stride } => {
             windows(from, "window", Window::unpadded(size, stride))?
         }
+        LayerSpec::GlobalAvgPool if from.height != from.width => {
+            return Err(misplaced(
+                format!("its input of {}x{} is not square", from.height, from.width),
+                "use type = \"avg-pool\", or end with a dense layer",
+            ));
+        }
         LayerSpec::GlobalAvgPool => Shape {
             height: 1,
             width: 1,
@@ -223,7 +228,7 @@ mod tests {
     use super::*;
 
     fn network(depth: usize, dataset: DatasetName) -> Vec<(usize, usize, usize)> {
-        let layers = knob(depth, 16, dataset)
+        let layers = knob(depth, 16, &DatasetSource::Name(dataset))
             .into_iter()
             .map(|layer| (layer, None))
             .collect();

@@ -18,6 +18,7 @@
 //! ```
 
 mod check;
+mod dataset;
 mod error;
 mod excerpt;
 mod experiment;
@@ -28,18 +29,22 @@ mod overrides;
 mod printable;
 mod raw;
 mod read;
+mod reference;
 mod resolved;
+mod schema;
 mod shape;
 mod size;
 mod source;
 mod sweep;
-#[cfg(test)]
-mod tests;
 
+pub use dataset::*;
 pub use error::{Invalid, SpecError};
+use experiment::is_false;
 pub use experiment::*;
 pub use key::{ContentKey, canonical_json};
 pub use printable::printable;
 pub use read::MAX_BYTES;
+pub use reference::{KeyKind, KeyReference, SectionReference, reference, starting_spec};
+pub use schema::{reference_page, schema};
 pub use shape::{Shape, Window};
 pub use sweep::*;

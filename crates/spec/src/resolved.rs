@@ -1,8 +1,8 @@
 //! The resolved spec: every default written out, and equal to the experiment when parsed again.
 
 use super::{
-    ActivationForm, AugmentSpec, Border, Experiment, Flip, LayerSpec, MapPrecision, Schedule,
-    Trainable,
+    ActivationForm, AugmentSpec, Border, DatasetSource, Experiment, Flip, ImageFiles, LayerSpec,
+    MapPrecision, Schedule, Shape, Trainable,
 };
 use std::fmt::{self, Display, Write};
 
@@ -49,14 +49,13 @@ fn write(experiment: &Experiment, text: &mut String) -> fmt::Result {
     // A checked name needs no escapes.
     writeln!(text, "name = \"{name}\"\nseed = {seed}\n")?;
 
-    writeln!(text, "[dataset]\nname = \"{}\"", dataset.name.as_str())?;
-    let (all_train, all_test) = dataset.name.counts();
-    writeln!(
-        text,
-        "train = {}\ntest = {}",
-        dataset.train.unwrap_or(all_train),
-        dataset.test.unwrap_or(all_test)
-    )?;
+    writeln!(text, "[dataset]")?;
+    match &dataset.source {
+        DatasetSource::Name(name) => writeln!(text, "name = \"{}\"", name.as_str())?,
+        DatasetSource::Files { files, .. } => image_files(files, text)?,
+    }
+    let (training, testing) = dataset.counts();
+    writeln!(text, "train = {training}\ntest = {testing}")?;
     if !dataset.standardize.is_none() {
         writeln!(text, "standardize = \"{}\"", dataset.standardize.as_str())?;
     }
@@ -285,6 +284,28 @@ fn write(experiment: &Experiment, text: &mut String) -> fmt::Result {
         "[output]\ncharts = {}\nreport = {}\nlogits = {}",
         output.charts, output.report, output.logits
     )
+}
+
+/// Where images in files lie, and how they are read.
+fn image_files(files: &ImageFiles, text: &mut String) -> fmt::Result {
+    let quoted = |words: &str| toml::Value::from(words).to_string();
+    writeln!(text, "path = {}", quoted(&files.path.to_string_lossy()))?;
+    if files.label != ImageFiles::LABEL {
+        writeln!(text, "label = {}", quoted(&files.label))?;
+    }
+    if let Some(Shape {
+        channels,
+        height,
+        width,
+    }) = files.shape
+    {
+        writeln!(text, "shape = [{channels}, {height}, {width}]")?;
+    }
+    if let Some(classes) = &files.classes {
+        let names: Vec<String> = classes.iter().map(|name| quoted(name)).collect();
+        writeln!(text, "classes = [{}]", names.join(", "))?;
+    }
+    Ok(())
 }
 
 fn keys(layer: &LayerSpec) -> String {

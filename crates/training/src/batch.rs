@@ -12,7 +12,7 @@ pub(super) struct Batch {
     /// Normalised, `[images, height, width, channels]`.
     pub pixels: Vec<f32>,
     /// `[images]`.
-    pub labels: Vec<u8>,
+    pub labels: Vec<u16>,
 }
 
 /// Makes batches. What it makes depends on the seed, the epoch and the images alone.

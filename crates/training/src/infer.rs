@@ -125,7 +125,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// The label of one image.
-    pub fn label(&self, index: usize) -> u8 {
+    pub fn label(&self, index: usize) -> u16 {
         self.images.labels[index]
     }
 

@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, activation};
 
 /// Target probabilities `[images, classes]`: `1 - smoothing` on the label, and `smoothing` spread evenly over all classes (Szegedy
 /// et al. 2016).
-pub(super) fn targets(labels: &[u8], classes: usize, smoothing: f64) -> Vec<f32> {
+pub(super) fn targets(labels: &[u16], classes: usize, smoothing: f64) -> Vec<f32> {
     let mut targets = vec![(smoothing / classes as f64) as f32; labels.len() * classes];
     for (row, label) in targets.chunks_exact_mut(classes).zip(labels) {
         row[usize::from(*label)] += (1.0 - smoothing) as f32;
@@ -40,7 +40,7 @@ pub(super) fn distillation(logits: Tensor<2>, teacher: Tensor<2>, temperature: f
 }
 
 /// How many rows of `logits` are largest at their label.
-pub(super) fn correct(logits: &[f32], labels: &[u8], classes: usize) -> usize {
+pub(super) fn correct(logits: &[f32], labels: &[u16], classes: usize) -> usize {
     let hits = logits
         .chunks_exact(classes)
         .zip(labels)

@@ -75,7 +75,7 @@ pub fn run(
         output::RunFolder::create(options.out, &experiment.name, &keys.run_id(experiment)?)?;
     attach_log(&folder.file("log.jsonl"))
         .map_err(PipelineError::io("create", folder.file("log.jsonl")))?;
-    tracing::info!(name = %experiment.name, seed = experiment.seed, dataset = experiment.dataset.name.as_str(), "run");
+    tracing::info!(name = %experiment.name, seed = experiment.seed, dataset = &*experiment.dataset.source.name(), "run");
 
     let (network, weights) = given.map(|given| (given.network, given.record)).unzip();
     let session = Session::open(experiment, options, keys)?;

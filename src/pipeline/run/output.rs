@@ -17,6 +17,9 @@ use crate::results::{
 use crate::spec::Experiment;
 use cryptodl_runtime::files::{Access, DraftFolder};
 
+/// What the test images are called, where they are files of one's own.
+const IMAGES_FILE: &str = "images.csv";
+
 /// A folder under `runs/` that is not there until it is published.
 #[derive(Debug)]
 pub(super) struct RunFolder {
@@ -116,13 +119,18 @@ pub(super) fn write(
         table.without_logits()
     };
     tables::write_predictions(&folder.file("predictions.parquet"), &table)?;
-    // Last, because it holds the digests of what a later reader must be able to trust.
-    for name in [
+    let mut outputs = vec![
         "summary.json",
         "epochs.csv",
         "layers.csv",
         "predictions.parquet",
-    ] {
+    ];
+    if !dataset.test_names.is_empty() {
+        tables::write_images(&folder.file(IMAGES_FILE), &dataset.test_names)?;
+        outputs.push(IMAGES_FILE);
+    }
+    // Last, because it holds the digests of what a later reader must be able to trust.
+    for name in outputs {
         manifest.record_output(folder.path(), name)?;
     }
     write_json(&folder.file("manifest.json"), &manifest)?;
@@ -143,7 +151,7 @@ fn summarize(
         .unwrap_or_default();
     Ok(Summary {
         name: experiment.name.clone(),
-        dataset: experiment.dataset.name.as_str().into(),
+        dataset: experiment.dataset.source.name().into_owned(),
         activation: ActivationSummary {
             function: activation.function.as_str().into(),
             method: if activation.exact {
@@ -210,7 +218,7 @@ fn manifest(
         })
         .collect();
     manifest.data.push(DataDigest {
-        name: experiment.dataset.name.as_str().into(),
+        name: experiment.dataset.source.name().into_owned(),
         algorithm: "blake3".into(),
         digest: blake3::Hash::from_bytes(made.data_digest)
             .to_hex()

@@ -25,7 +25,7 @@ pub(super) struct StageResults {
     pub circuit: CircuitStage,
     pub encrypted: Option<EncryptedStage>,
     /// Of the test images.
-    pub labels: Vec<u8>,
+    pub labels: Vec<u16>,
     pub stages: Vec<Finished>,
 }
 

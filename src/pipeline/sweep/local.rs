@@ -45,23 +45,23 @@ impl<'a> Local<'a> {
     }
 
     fn digest(&self, experiment: &Experiment) -> Result<[u8; 32], PipelineError> {
-        let (dataset, seed) = (experiment.dataset, experiment.seed);
+        let (dataset, seed) = (&experiment.dataset, experiment.seed);
         let mut known = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((.., digest)) = known
             .iter()
-            .find(|(spec, of, _)| *spec == dataset && *of == seed)
+            .find(|(spec, of, _)| spec == dataset && *of == seed)
         {
             return Ok(*digest);
         }
-        let digest = data::verify(&dataset, seed, self.data)?;
-        known.push((dataset, seed, digest));
+        let digest = data::verify(dataset, seed, self.data)?;
+        known.push((dataset.clone(), seed, digest));
         Ok(digest)
     }
 
     /// The work of a training, and how long its epochs took where the store has it.
     fn training(&self, experiment: &Experiment, stage: Stage, key: &str, cached: bool) -> Training {
         let dataset = &experiment.dataset;
-        let all = dataset.train.unwrap_or(dataset.name.counts().0);
+        let (all, _) = dataset.counts();
         let images = all.saturating_sub(experiment.train.validation);
         let train = &experiment.train;
         Training {

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::package::{ClientPackage, parameters_digest};
 use super::server::ServerKey;
 use crate::error::{file_error, nothing_left};
-use crate::sealed::{FileKind, KeyId, Label, read_secret};
+use crate::sealed::{FileKind, KeyId, Label, UploadId, read_secret};
 use crate::{Decrypted, EncryptedError, Verdict};
 use cryptodl_data::Images;
 
@@ -85,6 +85,7 @@ impl Client {
             parameters: parameters_digest(&self.parameters),
             key: self.id,
             circuit: None,
+            upload: None,
         };
         let mut bytes = Zeroizing::new(label.begin(SecretKey::wire_bytes(&self.parameters)));
         self.secret.write(&mut *bytes)?;
@@ -153,6 +154,7 @@ impl Client {
             parameters: parameters_digest(&self.parameters),
             key: self.id,
             circuit: Some(self.package.circuit),
+            upload: Some(UploadId::new()?),
         };
         let mut bytes = label.begin(0);
         set.write(&mut bytes)?;

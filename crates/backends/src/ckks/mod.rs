@@ -24,6 +24,7 @@ use super::{
 };
 use cryptodl_circuit::{Circuit, CostTable, plan_shape, plan_shape_with};
 use cryptodl_data::{ImageRange, Images};
+use cryptodl_runtime::Progress;
 use cryptodl_spec::{Experiment, Shape};
 
 /// Batched leveled CKKS.
@@ -165,8 +166,10 @@ impl ServerSide for Server {
     ) -> Result<Vec<u8>, EncryptedError> {
         let received = self.receive(path, &upload)?;
         drop(upload);
+        let progress = Progress::start("encrypted evaluation", self.reports() as u64, "steps");
         self.evaluate(received, &mut |layer, time| {
-            tracing::info!(layer, seconds = time.as_secs_f64(), "layer done");
+            progress.advance(1);
+            tracing::debug!(layer, seconds = time.as_secs_f64(), "layer done");
             go_on()
         })
     }

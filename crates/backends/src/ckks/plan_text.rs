@@ -160,12 +160,12 @@ fn time(seconds: f64) -> String {
 mod tests {
     use super::*;
     use cryptodl_circuit::plan_shape;
-    use cryptodl_spec::Experiment;
+    use cryptodl_spec::{Experiment, NoFiles};
 
     #[test]
     fn every_layer_has_a_row_and_every_alternative_a_line() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/quickstart.toml");
-        let plan = plan_shape(&Experiment::from_path(path, &[]).unwrap()).unwrap();
+        let plan = plan_shape(&Experiment::from_path(path, &[], &NoFiles).unwrap()).unwrap();
         assert_eq!(table(&plan).len(), 1 + plan.layers.len());
         let facts = facts(&plan, 100, 2);
         let lines = |name: &str| facts.iter().filter(|(other, _)| *other == name).count();

@@ -10,7 +10,7 @@ use ckks::{EvaluationKey, Evaluator, Parameters, SeededSet};
 use super::package::{ServerPackage, parameters_digest};
 use crate::EncryptedError;
 use crate::error::{file_error, nothing_left};
-use crate::sealed::{FileKind, KeyId, Label};
+use crate::sealed::{FileKind, KeyId, Label, UploadId};
 use cryptodl_circuit::Executor;
 
 /// What a server needs of a client's keys. There is no secret in it.
@@ -32,11 +32,12 @@ pub struct Server {
     key: Option<(KeyId, PathBuf)>,
 }
 
-/// An upload that was read, and the key that it is under.
+/// An upload that was read, the key that it is under, and its name.
 #[derive(Debug)]
 pub struct Received {
     set: SeededSet,
     key: KeyId,
+    upload: Option<UploadId>,
 }
 
 impl ServerKey {
@@ -77,6 +78,7 @@ impl ServerKey {
             parameters: parameters_digest(self.key.parameters()),
             key: self.id,
             circuit: None,
+            upload: None,
         };
         let mut bytes = label.begin(0);
         self.key.write(&mut bytes)?;
@@ -151,6 +153,7 @@ impl Server {
         Ok(Received {
             set: seeded,
             key: label.key,
+            upload: label.upload,
         })
     }
 
@@ -161,7 +164,7 @@ impl Server {
         upload: Received,
         observe: &mut dyn FnMut(usize, Duration) -> bool,
     ) -> Result<Vec<u8>, EncryptedError> {
-        let Received { set, key } = upload;
+        let Received { set, key, upload } = upload;
         let Some(output) = self.executor().run(set, observe)? else {
             return Err(EncryptedError::Interrupted);
         };
@@ -170,6 +173,7 @@ impl Server {
             parameters: parameters_digest(&self.parameters),
             key,
             circuit: Some(self.package.digest),
+            upload,
         };
         let mut bytes = label.begin(0);
         output.write(&mut bytes)?;

@@ -9,7 +9,7 @@ use super::keys::{ClientKey, seeder};
 use super::package::ClientPackage;
 use super::parameters::{Typed, set_digest};
 use super::wire::{self, Reply, Upload};
-use crate::sealed::{FileKind, Label};
+use crate::sealed::{FileKind, Label, UploadId};
 use crate::{Decrypted, EncryptedError, Verdict};
 use cryptodl_data::Images;
 
@@ -58,6 +58,7 @@ impl Client {
             parameters: set_digest(self.key.set),
             key: self.key.id,
             circuit: Some(self.package.circuit),
+            upload: Some(UploadId::new()?),
         };
         Ok(wire::upload_bytes(label, &uploads))
     }

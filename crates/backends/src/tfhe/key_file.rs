@@ -198,6 +198,7 @@ fn label(kind: FileKind, set: &ParameterSet, key: KeyId) -> Label {
         parameters: set_digest(set),
         key,
         circuit: None,
+        upload: None,
     }
 }
 

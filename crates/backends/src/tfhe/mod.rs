@@ -170,7 +170,7 @@ impl ServerSide for Server {
         upload: Vec<u8>,
         go_on: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<u8>, EncryptedError> {
-        let images = self.receive(path, &upload)?;
+        let (images, name) = self.receive(path, &upload)?;
         drop(upload);
         let progress = Progress::start(
             "encrypted evaluation",
@@ -185,6 +185,6 @@ impl ServerSide for Server {
         for together in images.chunks(IMAGES_IN_FLIGHT) {
             replies.extend(self.evaluate(together, &done)?);
         }
-        Ok(self.reply(&replies))
+        Ok(self.reply(&replies, name))
     }
 }

@@ -13,7 +13,7 @@ use super::package::circuit_digest;
 use super::parameters::{Typed, set_digest};
 use super::wire::{self, Reply, Upload};
 use crate::EncryptedError;
-use crate::sealed::{Digest, FileKind, Label};
+use crate::sealed::{Digest, FileKind, Label, UploadId};
 use ckks::LinearMap;
 use cryptodl_circuit::pbs::{IntegerSum, PbsCircuit};
 
@@ -58,17 +58,22 @@ impl Server {
         })
     }
 
-    /// The images of an upload, the file `path`.
+    /// The images of an upload, the file `path`, and its name.
     ///
     /// # Errors
     /// [`EncryptedError::File`] for what is not a whole upload, [`EncryptedError::Stranger`] for one of another key, parameter set or
     /// circuit.
-    pub fn receive(&self, path: &Path, bytes: &[u8]) -> Result<Vec<Upload>, EncryptedError> {
+    pub fn receive(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+    ) -> Result<(Vec<Upload>, Option<UploadId>), EncryptedError> {
         let parameters = set_digest(self.key.set);
         let (label, _) = Label::read(path, bytes, FileKind::Upload, parameters)?;
         label.of_key(path, self.key.id, &self.key.origin)?;
         label.of_circuit(path, self.digest)?;
-        wire::read_uploads(path, bytes, self.circuit.input.len())
+        let images = wire::read_uploads(path, bytes, self.circuit.input.len())?;
+        Ok((images, label.upload))
     }
 
     /// Bootstraps of one image.
@@ -76,13 +81,14 @@ impl Server {
         self.circuit.bootstraps()
     }
 
-    /// The bytes of a reply.
-    pub fn reply(&self, replies: &[Reply]) -> Vec<u8> {
+    /// The bytes of a reply to the upload of that name.
+    pub fn reply(&self, replies: &[Reply], upload: Option<UploadId>) -> Vec<u8> {
         let label = Label {
             kind: FileKind::Reply,
             parameters: set_digest(self.key.set),
             key: self.key.id,
             circuit: Some(self.digest),
+            upload,
         };
         wire::reply_bytes(label, replies)
     }

@@ -254,7 +254,7 @@ fn the_shape_for_colour_photographs_switches_half_of_the_keys() {
     let planned = |relinearization: &str| {
         let set = format!("encryption.relinearization={relinearization}");
         let set = [set, "encryption.ring=standard".to_owned()];
-        let experiment = Experiment::from_path(path, &set).unwrap();
+        let experiment = Experiment::from_path(path, &set, &cryptodl_spec::NoFiles).unwrap();
         plan_shape(&experiment).unwrap()
     };
     let (eager, chosen) = (planned("eager"), planned("per-square"));

@@ -59,7 +59,7 @@ pub fn draw(seed: u64, split: Split, n: usize) -> Images {
         .for_each(|(index, (pixels, label))| {
             let mut dice = Dice::new(key, index as u64);
             let digit = dice.below(10);
-            *label = digit as u8;
+            *label = digit as u16;
             pixels.copy_from_slice(&image(digit, &mut dice));
         });
     images

@@ -31,9 +31,9 @@ fn real(name: DatasetName) -> Option<(Dataset, DataDirs)> {
 
 /// Counts, and the published mean and standard deviation, of what was read.
 fn check_real(dataset: &Dataset) {
-    let (train, test) = dataset.name.counts();
+    let (train, test) = dataset.source.counts(None);
     assert_eq!((dataset.train.len(), dataset.test.len()), (train, test));
-    let spec = DatasetSpec::whole(dataset.name);
+    let spec = DatasetSpec::of(dataset.source.clone());
     let shape = dataset.train.shape;
     for channel in 0..shape.channels {
         let mut histogram = [0_u64; 256];
@@ -62,7 +62,7 @@ fn check_real(dataset: &Dataset) {
             "deviation of channel {channel}: {std}"
         );
     }
-    assert_eq!(counts(&spec).unwrap(), (train, test));
+    assert_eq!(spec.counts(), (train, test));
 }
 
 #[test]

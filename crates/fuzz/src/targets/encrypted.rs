@@ -227,7 +227,12 @@ fn envelope(kind: &str, content: &[u8]) -> Vec<u8> {
 
 /// The digests of a key or ciphertext: that of its head, and that of an object of the engine in it or of the whole file.
 fn seal(input: &mut [u8]) {
-    let Some((head, content)) = input.split_at_mut_checked(HEADER) else {
+    // Version 2 has the name of an upload besides.
+    let length = match input.get(8) {
+        Some(2) => HEADER + 16,
+        _ => HEADER,
+    };
+    let Some((head, content)) = input.split_at_mut_checked(length) else {
         return;
     };
     close(head);

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use cryptodl::circuit::Circuit;
-use cryptodl::data::{cifar, idx, read_pictures};
+use cryptodl::data::{cifar, idx, read_unlabelled};
 use cryptodl::model::{self, Precision};
 use cryptodl::pipeline::Store;
 use cryptodl::spec::{DatasetName, Shape};
@@ -97,11 +97,12 @@ fn picture() -> io::Result<Target> {
     let path = folder.path().join("image.png");
     // Only what the program reads is a good input.
     seeds.retain(|bytes| {
-        fs::write(&path, bytes).is_ok() && read_pictures(std::slice::from_ref(&path), SHAPE).is_ok()
+        fs::write(&path, bytes).is_ok()
+            && read_unlabelled(std::slice::from_ref(&path), SHAPE, "label").is_ok()
     });
     let run = move |input: &[u8]| {
         let path: PathBuf = folder.path().join("image.png");
-        fs::write(&path, input).is_ok() && read_pictures(&[path], SHAPE).is_ok()
+        fs::write(&path, input).is_ok() && read_unlabelled(&[path], SHAPE, "label").is_ok()
     };
     Ok(Target::new("png", 50, seeds, run).repaired(checksums))
 }

@@ -129,13 +129,13 @@ impl Misclassified<'_> {
     ) -> Result<(), DrawError> {
         canvas.outline(left - 0.5, top - 0.5, SIDE + 1.0, SIDE + 1.0, &GRID, 1.0)?;
         if let Some(rgb) = colours(sample) {
-            let (columns, rows) = (sample.shape.width, sample.shape.height);
+            let (side, rgb) = squared(&rgb, sample.shape.height, sample.shape.width);
             canvas.picture(Picture {
                 left,
                 top,
                 side: SIDE,
-                columns,
-                rows,
+                columns: side,
+                rows: side,
                 rgb,
             });
         }
@@ -173,6 +173,18 @@ impl Misclassified<'_> {
         )?;
         canvas.text(left, base + 29.0, &index, number)
     }
+}
+
+/// An image `[rows, columns, 3]` in the middle of a white square, and the side of that.
+fn squared(rgb: &[u8], rows: usize, columns: usize) -> (usize, Vec<u8>) {
+    let side = rows.max(columns);
+    let (above, before) = ((side - rows) / 2, (side - columns) / 2);
+    let mut square = vec![u8::MAX; 3 * side * side];
+    for (row, values) in rgb.chunks_exact(3 * columns.max(1)).enumerate() {
+        let start = 3 * ((above + row) * side + before);
+        square[start..start + values.len()].copy_from_slice(values);
+    }
+    (side, square)
 }
 
 /// `[rows, columns, 3]` of an image with one channel (grey) or three; `None` where the pixels do not fit the shape.

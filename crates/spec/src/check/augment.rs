@@ -3,7 +3,7 @@
 use super::field::{choice, label, real, unknown, whole};
 use crate::error::Problem;
 use crate::raw::{Field, RawAugment, RawAugmentTable, RawFlip};
-use crate::{AugmentSpec, Border, DatasetName, Flip};
+use crate::{AugmentSpec, Border, DatasetName, DatasetSource, Flip, Shape};
 use toml::Spanned;
 
 const NONE: AugmentSpec = AugmentSpec {
@@ -18,8 +18,12 @@ const NONE: AugmentSpec = AugmentSpec {
     cutout: 0,
 };
 
-/// What is known to help. Digits must not be mirrored; the built-in ones are drawn in random poses already.
-const fn defaults(name: DatasetName) -> AugmentSpec {
+/// What is known to help. Digits must not be mirrored; the built-in ones are drawn in random poses already. Nothing is known of images in
+/// files.
+const fn defaults(source: &DatasetSource) -> AugmentSpec {
+    let DatasetSource::Name(name) = source else {
+        return NONE;
+    };
     match name {
         DatasetName::Mnist => AugmentSpec {
             rotation: 11.0,
@@ -53,19 +57,30 @@ const fn defaults(name: DatasetName) -> AugmentSpec {
 
 pub(super) fn check(
     raw: Option<&Spanned<RawAugment>>,
-    name: DatasetName,
+    source: &DatasetSource,
 ) -> Result<AugmentSpec, Problem> {
     match raw.map(Spanned::get_ref) {
-        None | Some(RawAugment::Switch(true)) => Ok(defaults(name)),
+        Some(RawAugment::Switch(true)) if matches!(source, DatasetSource::Files { .. }) => Err(
+            Problem::new("nothing is known of which changes help images in files")
+                .at_some(
+                    raw.map(Spanned::span),
+                    "this asks for the data set's own changes",
+                )
+                .help(
+                    "write a [train.augment] table, for example with `crop = 2` and `flip = true`",
+                ),
+        ),
+        None | Some(RawAugment::Switch(true)) => Ok(defaults(source)),
         Some(RawAugment::Switch(false)) => Ok(NONE),
-        Some(RawAugment::Table(table)) => filled(table, name),
+        Some(RawAugment::Table(table)) => filled(table, source),
     }
 }
 
 /// A key that is left out keeps the data set's default.
-fn filled(raw: &RawAugmentTable, name: DatasetName) -> Result<AugmentSpec, Problem> {
-    let default = defaults(name);
-    let side = name.shape().height;
+fn filled(raw: &RawAugmentTable, source: &DatasetSource) -> Result<AugmentSpec, Problem> {
+    let default = defaults(source);
+    let Shape { height, width, .. } = source.shape();
+    let side = height.min(width);
     let spec = AugmentSpec {
         rotation: real(
             &raw.rotation,

@@ -29,7 +29,7 @@ pub(super) fn check(raw: &RawEncryption, dataset: &DatasetSpec) -> Result<Encryp
         &raw.security_bits,
         "encryption.security_bits",
         SECURITY_BITS,
-        0..=u32::MAX,
+        SECURITY_BITS..=256,
     )?;
     if let Some(value) = &raw.security_bits
         && !ckks::SECURITY_LEVELS.contains(&security_bits)
@@ -39,7 +39,7 @@ pub(super) fn check(raw: &RawEncryption, dataset: &DatasetSpec) -> Result<Encryp
             .at(value.span(), format!("one of {} is wanted", levels.join(", ")))
             .help("the table in use (eprint 2024/463, Table 5.2, classical) is the one the engine enforces"));
     }
-    let test = dataset.test.unwrap_or_else(|| dataset.name.counts().1);
+    let (_, test) = dataset.counts();
     // One image at a time, seconds each: nobody waits for ten thousand unless they say so.
     let all = if backend.bootstraps() {
         TFHE_IMAGES.min(test)

@@ -1,6 +1,6 @@
 //! The checks that single values share: ranges, finite numbers, names out of a list.
 
-use crate::error::Problem;
+use crate::error::{Allowed, Problem};
 use crate::keys::{list, suggest};
 use crate::raw::{Field, OrAuto, Real, Whole};
 use crate::{
@@ -112,7 +112,8 @@ fn number_or_auto<N, T: Display>(
     }
 }
 
-fn whole_in<T>(
+/// A whole number in a range, and what it is unless it is given.
+pub(super) fn whole_in<T>(
     span: Range<usize>,
     &Whole(number): &Whole,
     name: &str,
@@ -127,7 +128,9 @@ where
         narrow => {
             let small = number < 0 || narrow.is_ok_and(|narrow| narrow < *range.start());
             let ends = (range.start(), range.end());
-            Err(out_of_range(span, &number, name, default, ends, small))
+            let nearest = if small { ends.0 } else { ends.1 };
+            let nearest = nearest.to_string();
+            Err(out_of_range(span, &number, name, default, ends, small).instead(nearest))
         }
     }
 }
@@ -146,7 +149,8 @@ fn real_in(
     }
     let ends = (range.start(), range.end());
     let small = number < *range.start();
-    Err(out_of_range(span, &number, name, default, ends, small))
+    let nearest = format!("{:?}", number.clamp(*range.start(), *range.end()));
+    Err(out_of_range(span, &number, name, default, ends, small).instead(nearest))
 }
 
 fn out_of_range<T: Display>(
@@ -158,9 +162,11 @@ fn out_of_range<T: Display>(
     small: bool,
 ) -> Problem {
     let side = if small { "small" } else { "large" };
+    let range = [low.to_string(), high.to_string(), default.to_string()];
     Problem::new(format!("`{name}` must be {low} to {high}"))
         .at(span, format!("{number} is too {side}"))
         .help(format!("the default is {default}"))
+        .allowed(Allowed::Range(range))
 }
 
 /// A number that is neither NaN nor infinite.
@@ -261,12 +267,19 @@ pub(super) fn chosen<T: Choice>(value: &Spanned<String>, name: &str) -> Result<T
 
 /// A name that is not in the list.
 pub(super) fn unknown(value: &Spanned<String>, name: &str, names: Vec<&str>) -> Problem {
-    let label = suggest(value.get_ref(), names.iter().copied())
-        .map_or("not known".to_owned(), |meant| {
-            format!("did you mean `{meant}`?")
-        });
+    let meant = suggest(value.get_ref(), names.iter().copied());
+    let label = meant.map_or("not known".to_owned(), |meant| {
+        format!("did you mean `{meant}`?")
+    });
     let message = format!("`{name}` cannot be {:?}", value.get_ref());
-    Problem::new(message)
+    let problem = Problem::new(message)
         .at(value.span(), label)
-        .help(format!("there is {}", list(names.into_iter())))
+        .help(format!("there is {}", list(names.iter().copied())))
+        .allowed(Allowed::Names(
+            names.iter().map(ToString::to_string).collect(),
+        ));
+    match meant.or(names.first().copied()) {
+        Some(name) => problem.instead(format!("\"{name}\"")),
+        None => problem,
+    }
 }

@@ -10,7 +10,7 @@ mod train;
 
 use super::error::Problem;
 use super::raw::{RawOutput, RawSpec};
-use super::{Experiment, OutputSpec};
+use super::{Experiment, ImageCatalog, OutputSpec};
 use field::{flag, label, section, whole};
 
 /// Seeds are TOML integers, which end here.
@@ -19,10 +19,10 @@ const MAX_NAME: usize = 64;
 
 /// # Errors
 /// The first fault.
-pub(super) fn experiment(raw: &RawSpec) -> Result<Experiment, Problem> {
+pub(super) fn experiment(raw: &RawSpec, catalog: &dyn ImageCatalog) -> Result<Experiment, Problem> {
     let name = name(raw)?;
     let seed = whole(&raw.seed, "seed", 0, 0..=MAX_SEED)?;
-    let dataset = dataset::check(raw.dataset.as_ref())?;
+    let dataset = dataset::check(raw.dataset.as_ref(), catalog)?;
     let empty = Default::default();
     let raw_encryption = section(&raw.encryption, &empty);
     let encryption = encryption::check(raw_encryption, &dataset)?;
@@ -61,7 +61,8 @@ fn name(raw: &RawSpec) -> Result<String, Problem> {
     let Some(name) = &raw.name else {
         return Err(Problem::new("the spec has no name")
             .at(0..0, "the key `name` is missing")
-            .help("write name = \"my_experiment\" in the first line"));
+            .help("write name = \"my_experiment\" in the first line")
+            .instead("name = \"unnamed\""));
     };
     let text = name.get_ref();
     let wrong = |label: String| {
@@ -70,7 +71,8 @@ fn name(raw: &RawSpec) -> Result<String, Problem> {
         );
         Err(Problem::new("this name cannot be")
             .at(name.span(), label)
-            .help(help))
+            .help(help)
+            .instead("\"unnamed\""))
     };
     if let Some(bad) = text
         .chars()

@@ -15,18 +15,16 @@ const MAX_WIDTH: usize = 512;
 const MAX_LAYERS: usize = 256;
 const MAX_CHANNELS: usize = 4096;
 const MAX_UNITS: usize = 65_536;
-/// Kernels and pooling windows; the data sets' images have at most 32 pixels a side.
+/// Kernels and pooling windows.
 const MAX_WINDOW: usize = 64;
-/// Every data set has ten classes.
-const CLASSES: usize = 10;
 
 pub(super) fn check(raw: &RawNetwork, dataset: &DatasetSpec) -> Result<NetworkSpec, Problem> {
-    let input = dataset.name.shape();
+    let (input, classes) = (dataset.source.shape(), dataset.source.classes());
     let depth = whole(&raw.depth, "network.depth", 2, 1..=MAX_DEPTH)?;
     let width = whole(&raw.width, "network.width", 16, 1..=MAX_WIDTH)?;
     let listed = match &raw.layers {
         Some(layers) => explicit(layers, raw)?,
-        None => knob(depth, width, dataset.name)
+        None => knob(depth, width, &dataset.source)
             .into_iter()
             .map(|layer| (layer, None))
             .collect(),
@@ -36,7 +34,7 @@ pub(super) fn check(raw: &RawNetwork, dataset: &DatasetSpec) -> Result<NetworkSp
     } else {
         listed
     };
-    let placed = closed(with_norm, CLASSES);
+    let placed = closed(with_norm, classes);
     let shapes = shapes(input, &placed).map_err(|(index, fault)| {
         let place = placed.get(index).and_then(|(_, place)| place.clone());
         let place = place
@@ -54,7 +52,7 @@ pub(super) fn check(raw: &RawNetwork, dataset: &DatasetSpec) -> Result<NetworkSp
     Ok(NetworkSpec {
         depth,
         input,
-        classes: CLASSES,
+        classes,
         layers,
         shapes,
     })
@@ -83,12 +81,15 @@ fn explicit(
         .at(layers.span(), format!("this has {count}"))
         .help("leave `layers` out and set `depth` for a network that is known to work"));
     }
-    layers
-        .get_ref()
-        .iter()
-        .enumerate()
-        .map(|(index, raw)| layer(index, raw))
-        .collect()
+    let (mut placed, mut problems) = (Vec::new(), Vec::new());
+    for (index, raw) in layers.get_ref().iter().enumerate() {
+        match layer(index, raw) {
+            Ok(layer) => placed.push(layer),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Problem::of_several(problems)?;
+    Ok(placed)
 }
 
 fn layer(index: usize, raw: &Spanned<RawLayer>) -> Result<Placed, Problem> {

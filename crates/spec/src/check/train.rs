@@ -54,7 +54,7 @@ pub(super) fn check(
     activation: &ActivationSpec,
     network: &NetworkSpec,
 ) -> Result<TrainSpec, Problem> {
-    let images = dataset.train.unwrap_or_else(|| dataset.name.counts().0);
+    let (images, _) = dataset.counts();
     let held_out = HELD_OUT.min(images / 10);
     let validation = whole(
         &raw.validation,
@@ -124,7 +124,7 @@ pub(super) fn check(
         })?,
         baseline: flag(&raw.baseline, false),
         threads: whole(&raw.threads, "train.threads", 0, 0..=MAX_THREADS)?,
-        augment: augment::check(raw.augment.as_ref(), dataset.name)?,
+        augment: augment::check(raw.augment.as_ref(), &dataset.source)?,
         quantize: None,
     })
 }

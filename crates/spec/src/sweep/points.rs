@@ -4,11 +4,11 @@ use super::axes::{Part, Setting};
 use super::expand::{MAX_POINTS, combinations, overlap};
 use super::study::{Base, Point, Sweep};
 use super::value::Value;
-use crate::Experiment;
 use crate::error::{Problem, SpecError};
 use crate::overrides::{insert, shifted};
 use crate::read::{checked, not_toml};
 use crate::source::{FLAG, Sources};
+use crate::{Experiment, ImageCatalog};
 use std::borrow::Cow;
 use std::ops::Range;
 use toml::Spanned;
@@ -23,6 +23,7 @@ pub(super) struct Runs<'a> {
     pub text: &'a str,
     pub file_name: &'a str,
     pub overrides: &'a [String],
+    pub catalog: &'a dyn ImageCatalog,
 }
 
 impl Runs<'_> {
@@ -110,7 +111,8 @@ impl Runs<'_> {
         }
         let named = Spanned::new(0..0, DeValue::String(Cow::Borrowed(name.as_str())));
         insert(table.get_mut(), &[(0..0, "name")], named)?;
-        let experiment = checked(table, sources).map_err(|problem| of_point(problem, &label))?;
+        let experiment =
+            checked(table, sources, self.catalog).map_err(|problem| of_point(problem, &label))?;
         let key = Experiment {
             name: String::new(),
             ..experiment.clone()

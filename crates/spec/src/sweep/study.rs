@@ -7,8 +7,9 @@ use super::reader::{self, Reader};
 use super::value::Value;
 use crate::error::{Problem, SpecError};
 use crate::read::{not_toml, text_of};
+use crate::schema::STUDY;
 use crate::source::Sources;
-use crate::{ContentKey, Experiment};
+use crate::{ContentKey, Experiment, ImageCatalog, NoFiles};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -63,18 +64,6 @@ pub struct Point {
     pub experiment: Experiment,
 }
 
-const KEYS: [&str; 10] = [
-    "name",
-    "title",
-    "kind",
-    "base",
-    "set",
-    "axis",
-    "exclude",
-    "seeds",
-    "part",
-    "approximation",
-];
 const PART_KEYS: [&str; 5] = ["name", "set", "axis", "exclude", "seeds"];
 /// What is left of the name of a run for the study's part of it.
 const MAX_STUDY_NAME: usize = 32;
@@ -84,14 +73,19 @@ impl Study {
     ///
     /// # Errors
     /// The first fault of the study, or of its first wrong point, underlined in the study, the base or the override.
-    pub fn from_path(path: impl AsRef<Path>, overrides: &[String]) -> Result<Self, SpecError> {
+    pub fn from_path(
+        path: impl AsRef<Path>,
+        overrides: &[String],
+        catalog: &dyn ImageCatalog,
+    ) -> Result<Self, SpecError> {
         let path = path.as_ref();
         let text = text_of(path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        Self::from_str_named(&text, &path.display().to_string(), folder, overrides)
+        let name = path.display().to_string();
+        Self::of_text(&text, &name, folder, overrides, catalog)
     }
 
-    /// Checks a study's text; what it names lies relative to `folder`, and errors call it `file_name`.
+    /// Checks the text of a study that names no images in files; what it names lies relative to `folder`, and errors call it `file_name`.
     ///
     /// # Errors
     /// As [`Self::from_path`].
@@ -101,11 +95,27 @@ impl Study {
         folder: &Path,
         overrides: &[String],
     ) -> Result<Self, SpecError> {
+        Self::of_text(text, file_name, folder, overrides, &NoFiles)
+    }
+
+    fn of_text(
+        text: &str,
+        file_name: &str,
+        folder: &Path,
+        overrides: &[String],
+        catalog: &dyn ImageCatalog,
+    ) -> Result<Self, SpecError> {
         let sources = Sources::new(file_name, text, overrides);
         let told = |problem| sources.report(problem);
         let root = DeTable::parse(text).map_err(|error| told(not_toml(&error, 0)))?;
         let whole = 0..0;
-        let reader = Reader::new(root.get_ref(), "a study", &whole, &KEYS).map_err(told)?;
+        let reader = Reader::new(
+            root.get_ref(),
+            "a study",
+            &whole,
+            &STUDY.map(|(key, ..)| key),
+        )
+        .map_err(told)?;
         let name = name(&reader).map_err(told)?;
         let title = reader
             .text("title")
@@ -129,6 +139,7 @@ impl Study {
                     text,
                     file_name,
                     overrides,
+                    catalog,
                 };
                 let base = base(&reader, folder).map_err(|fault| fault.told(&sources))?;
                 StudyKind::Runs(study.expand(&parts, &base, &sources)?)

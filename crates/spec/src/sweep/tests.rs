@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::*;
-use crate::SpecError;
+use crate::{NoFiles, SpecError};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use std::fmt::Write;
 use std::path::Path;
@@ -145,7 +145,7 @@ fn an_override_reaches_every_point_and_a_base_may_be_a_file() {
         found
             .points
             .iter()
-            .all(|point| point.experiment.dataset.name.as_str() == "fashion-mnist")
+            .all(|point| point.experiment.dataset.source.name() == "fashion-mnist")
     );
     // A fault that only the point has is shown in the study, not in the base.
     let error = Study::from_str_named(
@@ -237,8 +237,8 @@ fn every_study_in_the_project_is_legal() {
             continue;
         }
         seen += 1;
-        let study =
-            Study::from_path(&path, &[]).unwrap_or_else(|error| panic!("{}", render(&error)));
+        let study = Study::from_path(&path, &[], &NoFiles)
+            .unwrap_or_else(|error| panic!("{}", render(&error)));
         assert_eq!(
             Some(study.name.as_str()),
             path.file_stem().and_then(|stem| stem.to_str()),

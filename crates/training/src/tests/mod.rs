@@ -38,7 +38,7 @@ fn pictures(count: usize, seed: u64) -> Images {
                 pixels.push(if ink { 150 + below(100) } else { below(100) } as u8);
             }
         }
-        labels.push(label as u8);
+        labels.push(label as u16);
     }
     Images {
         shape: Shape {
@@ -54,7 +54,7 @@ fn pictures(count: usize, seed: u64) -> Images {
 /// Pictures to train on and to test with.
 pub fn dataset() -> Dataset {
     Dataset {
-        name: cryptodl_spec::DatasetName::Digits,
+        source: cryptodl_spec::DatasetSource::Name(cryptodl_spec::DatasetName::Digits),
         train: pictures(560, 1),
         test: pictures(200, 2),
         classes: 3,
@@ -63,6 +63,7 @@ pub fn dataset() -> Dataset {
         mean: vec![0.3],
         std: vec![0.2],
         files: Vec::new(),
+        test_names: Vec::new(),
     }
 }
 

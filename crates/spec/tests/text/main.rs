@@ -5,7 +5,7 @@ mod accepted;
 mod files;
 mod refused;
 
-use super::{Experiment, SpecError};
+use cryptodl_spec::{Experiment, SpecError};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use std::fmt::Write;
 
@@ -51,7 +51,7 @@ fn gallery(name: &str, cases: &[(&str, &str, &[&str])]) {
         };
         write!(text, "## {what}\n{error}\n\n").unwrap();
     }
-    insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
+    insta::with_settings!({ snapshot_path => "../../src/snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!(format!("refused-{name}"), text.trim_end());
     });
 }

@@ -1,16 +1,16 @@
 //! Specs in files: what cannot be read, and the files of `configs/`.
 
 use super::render;
-use crate::{Experiment, MAX_BYTES, SpecError};
+use cryptodl_spec::{Experiment, MAX_BYTES, NoFiles, SpecError};
 use std::fs;
 use std::path::Path;
 
 #[test]
 fn a_missing_file_is_named() {
-    let error = Experiment::from_path("no/such/spec.toml", &[]).unwrap_err();
+    let error = Experiment::from_path("no/such/spec.toml", &[], &NoFiles).unwrap_err();
     assert!(matches!(error, SpecError::Read { .. }));
     assert_eq!(error.exit_code(), 2);
-    insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
+    insta::with_settings!({ snapshot_path => "../../src/snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("refused-missing-file", render(&error));
     });
 }
@@ -19,7 +19,7 @@ fn a_missing_file_is_named() {
 fn a_folder_is_no_spec() {
     let folder = tempfile::tempdir().unwrap();
     assert!(matches!(
-        Experiment::from_path(folder.path(), &[]),
+        Experiment::from_path(folder.path(), &[], &NoFiles),
         Err(SpecError::Read { .. })
     ));
 }
@@ -30,7 +30,7 @@ fn other_bytes_than_utf_8_are_refused() {
     let path = folder.path().join("latin.toml");
     fs::write(&path, b"name = \"a\"\n# gr\xf6\xdfe\n").unwrap();
     assert!(matches!(
-        Experiment::from_path(&path, &[]),
+        Experiment::from_path(&path, &[], &NoFiles),
         Err(SpecError::NotUtf8 {
             at: 15,
             line: 2,
@@ -46,10 +46,10 @@ fn a_file_beyond_the_limit_is_refused() {
     let mut text = "name = \"a\"\ndataset.name = \"mnist\"\n#".to_owned();
     text.push_str(&"x".repeat(MAX_BYTES as usize - text.len()));
     fs::write(&path, &text).unwrap();
-    Experiment::from_path(&path, &[]).unwrap();
+    Experiment::from_path(&path, &[], &NoFiles).unwrap();
     fs::write(&path, text + "x").unwrap();
     assert!(matches!(
-        Experiment::from_path(&path, &[]),
+        Experiment::from_path(&path, &[], &NoFiles),
         Err(SpecError::TooLarge {
             limit: MAX_BYTES,
             ..
@@ -84,8 +84,8 @@ fn every_config_is_legal() {
             continue;
         }
         seen += 1;
-        let experiment =
-            Experiment::from_path(&path, &[]).unwrap_or_else(|error| panic!("{}", render(&error)));
+        let experiment = Experiment::from_path(&path, &[], &NoFiles)
+            .unwrap_or_else(|error| panic!("{}", render(&error)));
         assert_eq!(
             Some(experiment.name.as_str()),
             path.file_stem().and_then(|stem| stem.to_str()),

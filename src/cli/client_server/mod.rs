@@ -1,5 +1,7 @@
 //! Client and server as separate processes on files: `export`, `keygen`, `encrypt`, `evaluate`, `decrypt`.
 
+mod names;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,11 +12,13 @@ use clap::Args;
 use super::exit::Failure;
 use super::out;
 use super::signals::Stop;
-use crate::backends::{Decrypted, EncryptedError, KeyFiles, Side, compiled_of_run, engine_of};
-use crate::data::{self, DataDirs, ImageRange, Images};
+use crate::backends::{
+    Decrypted, EncryptedError, KeyFiles, Side, UploadId, compiled_of_run, engine_of,
+};
+use crate::data::{self, DataDirs, ImageRange, Images, NamedImages};
 use crate::pipeline::{PipelineError, image_range_of};
 use crate::results::Evaluation;
-use crate::spec::{DatasetName, DatasetSpec, Shape};
+use crate::spec::{DatasetName, DatasetSpec, ImageFiles, Shape};
 use cryptodl_runtime::files::{self, Access, Draft, DraftFolder};
 use cryptodl_runtime::interrupt;
 
@@ -55,9 +59,12 @@ pub struct EncryptArguments {
     /// The secret key
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// Images: PNG files, or one IDX file (raw or .gz)
-    #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "dataset", conflicts_with = "dataset")]
+    /// Images: PNG and JPEG files, folders of them, .npz, .csv or .parquet tables, IDX files (raw or .gz)
+    #[arg(long, value_name = "PATH", num_args = 1.., required_unless_present = "dataset", conflicts_with = "dataset")]
     images: Vec<PathBuf>,
+    /// The column of a table that is passed over
+    #[arg(long, value_name = "COLUMN", default_value = ImageFiles::LABEL)]
+    label: String,
     /// Take the test images of this data set instead
     #[arg(long, value_name = "NAME", value_parser = super::data::parse_name)]
     dataset: Option<DatasetName>,
@@ -104,7 +111,7 @@ pub struct DecryptArguments {
     /// The reply
     #[arg(long = "in", value_name = "FILE")]
     input: PathBuf,
-    /// How many images the upload held [default: a full batch; with look-ups, all]
+    /// How many images to print [default: those that were encrypted; where the key's folder does not know the upload, a full batch]
     #[arg(long, value_name = "N")]
     count: Option<usize>,
     /// Where labels and logits are written (CSV) [default: standard output]
@@ -208,16 +215,21 @@ pub fn encrypt(arguments: &EncryptArguments, data_dir: Option<&Path>) -> Result<
     let client = engine
         .open_client(&arguments.client, &arguments.key)
         .map_err(failed)?;
-    let (images, from, to) = arguments.images(data_dir, client.input(), client.capacity())?;
+    let (NamedImages { images, names }, from, to) =
+        arguments.images(data_dir, client.input(), client.capacity())?;
     if !arguments.allow_unusual {
-        check_images(&images, from..to, client.image_range())?;
+        check_images(&images, &names, from..to, client.image_range())?;
     }
     let bytes = client.encrypt(&images, from, to).map_err(failed)?;
+    // First the names: an upload without them could not be told from one of an earlier version.
+    if let Some(upload) = UploadId::of(&bytes) {
+        names::remember(&arguments.key, upload, &names[from..to])?;
+    }
     write(&arguments.out, &bytes)?;
-    let count = to - from;
     out::line(format_args!(
-        "wrote {}: {count} images, {}; decrypt the reply with --count {count}",
+        "wrote {}: {}, {}",
         arguments.out.display(),
+        counted(to - from, "image", "images"),
         size(bytes.len() as u64)
     ));
     Ok(())
@@ -226,6 +238,7 @@ pub fn encrypt(arguments: &EncryptArguments, data_dir: Option<&Path>) -> Result<
 /// Refuses images that the plan of the circuit was not made for.
 fn check_images(
     images: &Images,
+    names: &[String],
     asked: std::ops::Range<usize>,
     range: ImageRange,
 ) -> Result<(), Failure> {
@@ -237,9 +250,10 @@ fn check_images(
     };
     let numbers = strange.iter().map(|(index, _)| *index);
     Err(Failure::Usage(format!(
-        "{} unlike those that the network was trained on: {} (image {first}: {objection}); values past what the circuit was planned for can spoil every image of the upload\nhint: leave them out by --range, or encrypt them with --allow-unusual",
+        "{} unlike those that the network was trained on: {} (image {first}, {}: {objection}); values past what the circuit was planned for can spoil every image of the upload\nhint: leave them out by --range, or encrypt them with --allow-unusual",
         counted(strange.len(), "image is", "images are"),
         listed(numbers),
+        names.get(*first).map_or("without a name", String::as_str),
     )))
 }
 
@@ -278,8 +292,19 @@ pub fn decrypt(arguments: &DecryptArguments) -> Result<(), Failure> {
         .open_client(&arguments.client, &arguments.key)
         .map_err(failed)?;
     let reply = read(&arguments.input)?;
+    let names = match UploadId::of(&reply) {
+        Some(upload) => names::recall(&arguments.key, upload)?,
+        None => None,
+    };
+    let encrypted = names.as_ref().map(Vec::len);
+    if let (Some(count), Some(most)) = (arguments.count, encrypted)
+        && count > most
+    {
+        return Err(failed(EncryptedError::Count { count, most }));
+    }
+    let count = arguments.count.or(encrypted);
     let Decrypted { logits, verdict } = client
-        .decrypt(&arguments.input, &reply, arguments.count)
+        .decrypt(&arguments.input, &reply, count)
         .map_err(failed)?;
     let evaluation = Evaluation {
         classes: client.classes(),
@@ -300,7 +325,7 @@ pub fn decrypt(arguments: &DecryptArguments) -> Result<(), Failure> {
             verdict.idle_error.unwrap_or(f64::NAN)
         )));
     }
-    let table = table(&evaluation, &verdict.implausible);
+    let table = table(&evaluation, names.as_deref(), &verdict.implausible);
     match &arguments.out {
         Some(path) => files::write_private(path, table.as_bytes())
             .map_err(|error| Failure::io(format!("write {}", path.display()), error))?,
@@ -317,21 +342,29 @@ pub fn decrypt(arguments: &DecryptArguments) -> Result<(), Failure> {
     }
 }
 
-/// Labels and logits; nothing but the number of an image whose logits are implausible.
-fn table(evaluation: &Evaluation, implausible: &[usize]) -> String {
+/// Labels and logits, and what the images are called where that is known; nothing but number and name of an image whose logits are
+/// implausible.
+fn table(evaluation: &Evaluation, names: Option<&[String]>, implausible: &[usize]) -> String {
     let mut table = String::from("image,label");
     for class in 0..evaluation.classes {
         table.push_str(&format!(",logit_{class}"));
+    }
+    if names.is_some() {
+        table.push_str(",name");
     }
     let rows = evaluation.logits.chunks(evaluation.classes);
     for (image, (label, row)) in evaluation.predicted().iter().zip(rows).enumerate() {
         if implausible.binary_search(&image).is_ok() {
             table.push_str(&format!("\n{image}{}", ",".repeat(1 + row.len())));
-            continue;
+        } else {
+            table.push_str(&format!("\n{image},{label}"));
+            for value in row {
+                table.push_str(&format!(",{value}"));
+            }
         }
-        table.push_str(&format!("\n{image},{label}"));
-        for value in row {
-            table.push_str(&format!(",{value}"));
+        if let Some(names) = names {
+            let name = names.get(image).map_or("", String::as_str);
+            table.push_str(&format!(",{}", names::cell(name)));
         }
     }
     table.push('\n');
@@ -345,16 +378,22 @@ impl EncryptArguments {
         data_dir: Option<&Path>,
         input: Shape,
         most: usize,
-    ) -> Result<(Images, usize, usize), Failure> {
-        let images = match self.dataset {
+    ) -> Result<(NamedImages, usize, usize), Failure> {
+        let named = match self.dataset {
             Some(name) => {
                 let spec = DatasetSpec::whole(name);
-                data::load(&spec, self.seed, &DataDirs::resolve(data_dir))
-                    .map_err(PipelineError::from)?
-                    .test
+                let dataset = data::load(&spec, self.seed, &DataDirs::resolve(data_dir));
+                let images = dataset.map_err(PipelineError::from)?.test;
+                let names = (0..images.len()).map(|index| format!("{}:{index}", name.as_str()));
+                NamedImages {
+                    names: names.collect(),
+                    images,
+                }
             }
-            None => data::read_pictures(&self.images, input).map_err(PipelineError::from)?,
+            None => data::read_unlabelled(&self.images, input, &self.label)
+                .map_err(PipelineError::from)?,
         };
+        let images = &named.images;
         let (from, to) = self.range.unwrap_or((0, images.len().min(most)));
         if to > images.len() || to - from > most {
             return Err(Failure::Usage(format!(
@@ -362,7 +401,7 @@ impl EncryptArguments {
                 images.len()
             )));
         }
-        Ok((images, from, to))
+        Ok((named, from, to))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a spec means: defaults, every key, overrides, and the resolved spec.
 
 use super::{MINIMAL, accepted, parse};
-use crate::*;
+use cryptodl_spec::*;
 use polyapprox::{Function, Method};
 use proptest::prelude::*;
 
@@ -507,8 +507,8 @@ fn overrides_win_and_take_bare_words() {
         2.5
     );
     assert_eq!(
-        set(&[" dataset . name = digits "]).dataset.name,
-        DatasetName::Digits
+        set(&[" dataset . name = digits "]).dataset.source,
+        DatasetSource::Name(DatasetName::Digits)
     );
     assert_eq!(set(&["train.augment.elastic=2"]).train.augment.elastic, 2.0);
     assert_eq!(
