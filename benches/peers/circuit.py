@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import struct
 import time
 from pathlib import Path
@@ -126,6 +127,8 @@ def run(circuit, inputs, multiply, add, add_constant, square, limit):
     return values, seconds, extrapolated
 
 
-def report(name, seconds, slots, extrapolated, error):
-    """One JSON line for run.sh."""
-    print(json.dumps({"engine": name, "seconds": seconds, "slots": slots, "extrapolated": extrapolated, "max_logit_error": error}), flush=True)
+def report(name, seconds, slots, extrapolated, error, repetitions=1, precision="35-bit scale"):
+    """One JSON line for run.sh: the median of so many evaluations. Every engine may use all processors of the machine."""
+    threads = len(os.sched_getaffinity(0))
+    row = {"engine": name, "seconds": seconds, "slots": slots, "threads": threads, "repetitions": repetitions, "precision": precision}
+    print(json.dumps({**row, "extrapolated": extrapolated, "max_logit_error": error}), flush=True)

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::exit::Failure;
 use super::out;
-use crate::pipeline::{self, Comparison, FigureKind, Measured};
+use crate::pipeline::{self, Comparison, Measured};
 
 /// Arguments of `cryptodl compare`.
 #[derive(Debug, Args)]
@@ -41,7 +41,10 @@ pub fn compare(arguments: &CompareArguments) -> Result<(), Failure> {
     let text = match arguments.format {
         Format::Text => text(&comparison),
         Format::Md => markdown(&comparison),
-        Format::Csv => comparison.grid().csv(),
+        Format::Csv => comparison
+            .table()?
+            .csv()
+            .map_err(pipeline::PipelineError::from)?,
         Format::Json => json(&comparison),
     };
     out::print(|out| out.write_all(text.as_bytes()));
@@ -60,43 +63,45 @@ fn rows(comparison: &Comparison) -> Vec<Row> {
         comparison.spec.len(),
         comparison.same
     ))];
-    for row in &comparison.spec {
-        let values = row.values.iter().map(|value| {
-            value
-                .clone()
-                .map_or_else(|| "-".to_owned(), |value| shortened(&value))
-        });
+    let mut add = |name: &str, values: Vec<String>| {
         rows.push(Row::Cells(
-            std::iter::once(row.key.clone()).chain(values).collect(),
+            std::iter::once(name.to_owned()).chain(values).collect(),
         ));
+    };
+    let none = || "-".to_owned();
+    for (key, values) in &comparison.spec {
+        let values = values
+            .iter()
+            .map(|value| value.as_deref().map_or_else(none, shortened));
+        add(key, values.collect());
     }
-    rows.push(Row::Heading(
-        "results: intervals are 95 % (Wilson); in brackets, against the first".to_owned(),
-    ));
+    let mut figures = Vec::new();
     for figure in &comparison.figures {
-        let values = figure.values.iter().enumerate().map(|(run, value)| {
-            let Some(value) = value else {
-                return "-".to_owned();
-            };
-            let against = figure.against_first(run);
-            match figure.kind {
-                FigureKind::Share => share(value, against),
-                FigureKind::Amount => match against {
+        let values = figure
+            .values
+            .iter()
+            .map(|value| match (value, figure.is_share) {
+                (None, _) => none(),
+                (Some(value), true) => share(value),
+                (Some(value), false) => match value.against_first {
                     None => amount(value.value),
                     Some(ratio) => format!("{} (x{})", amount(value.value), factor(ratio)),
                 },
-            }
-        });
+            });
+        figures.push((figure.name.clone(), values.collect()));
+    }
+    rows.push(Row::Heading(
+        "results: intervals are 95 % (Wilson); in brackets, against the first, p by McNemar's exact test on the same images".to_owned(),
+    ));
+    for (name, values) in figures {
         rows.push(Row::Cells(
-            std::iter::once(figure.name.to_owned())
-                .chain(values)
-                .collect(),
+            std::iter::once(name).chain::<Vec<String>>(values).collect(),
         ));
     }
     rows
 }
 
-fn share(measured: &Measured, against: Option<f64>) -> String {
+fn share(measured: &Measured) -> String {
     let mut text = format!("{:.2} %", measured.value * 100.0);
     if let Some((low, high)) = measured.interval {
         text.push_str(&format!(" [{:.2}, {:.2}]", low * 100.0, high * 100.0));
@@ -104,8 +109,11 @@ fn share(measured: &Measured, against: Option<f64>) -> String {
     if let Some(n) = measured.n {
         text.push_str(&format!(" n={n}"));
     }
-    if let Some(difference) = against {
-        text.push_str(&format!(" ({:+.2})", difference * 100.0));
+    let p = measured
+        .p_value
+        .map_or_else(String::new, |p| format!(", p={}", amount(p)));
+    if let Some(difference) = measured.against_first {
+        text.push_str(&format!(" ({:+.2}{p})", difference * 100.0));
     }
     text
 }
@@ -203,33 +211,25 @@ fn markdown(comparison: &Comparison) -> String {
 }
 
 fn json(comparison: &Comparison) -> String {
-    let spec: Vec<_> = comparison
+    let spec = comparison
         .spec
         .iter()
-        .map(|row| json!({ "key": row.key, "values": row.values }))
-        .collect();
-    let results: Vec<_> = comparison
-        .figures
-        .iter()
-        .map(|figure| {
-            let values: Vec<_> = figure
-                .values
-                .iter()
-                .enumerate()
-                .map(|(run, value)| {
-                    value.map(|measured| {
-                        json!({
-                            "value": measured.value,
-                            "interval": measured.interval.map(|(low, high)| [low, high]),
-                            "n": measured.n,
-                            "against_first": figure.against_first(run),
-                        })
-                    })
+        .map(|(key, values)| json!({ "key": key, "values": values }));
+    let results = comparison.figures.iter().map(|figure| {
+        let values = figure.values.iter().map(|value| {
+            value.map(|measured| {
+                json!({
+                    "value": measured.value,
+                    "interval": measured.interval.map(|(low, high)| [low, high]),
+                    "n": measured.n,
+                    "against_first": measured.against_first,
+                    "p_value": measured.p_value,
                 })
-                .collect();
-            json!({ "name": figure.name, "values": values })
-        })
-        .collect();
+            })
+        });
+        json!({ "name": figure.name, "values": values.collect::<Vec<_>>() })
+    });
+    let (spec, results): (Vec<_>, Vec<_>) = (spec.collect(), results.collect());
     let whole = json!({ "runs": comparison.names, "spec": spec, "results": results });
     format!("{whole:#}\n")
 }

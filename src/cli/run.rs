@@ -12,6 +12,7 @@ use super::out;
 use super::signals::Stop;
 use crate::data::{DataDirs, OwnData};
 use crate::pipeline::{self, RunOptions, RunOutcome, Stage};
+use crate::report::rate_words;
 use crate::results::{Accuracy, Agreement};
 use crate::spec::Experiment;
 
@@ -98,13 +99,11 @@ fn print(out: &mut dyn Write, outcome: &RunOutcome) -> io::Result<()> {
         row(out, "encrypted", accuracy.encrypted_one_view, None)?;
     }
     let timing = &outcome.summary.timing;
-    if let (Some(hourly), Some(evaluate)) = (timing.predictions_per_hour, timing.evaluate_s) {
+    if let (Some(rate), Some(evaluate)) = (rate_words(timing), timing.evaluate_s) {
         writeln!(
             out,
-            "\n{} predictions an hour: {} images encrypted, evaluated in {evaluate:.2} s on {} threads",
-            hourly_words(hourly),
-            timing.images,
-            timing.threads
+            "\n{rate}: {} images encrypted, evaluated in {evaluate:.2} s on {} threads",
+            timing.images, timing.threads
         )?;
     }
     let reused: Vec<&str> = outcome
@@ -142,13 +141,4 @@ fn row(
         100.0 * accuracy.value,
         accuracy.n
     )
-}
-
-/// `121.30 million`, `644`.
-fn hourly_words(hourly: f64) -> String {
-    if hourly >= 1e6 {
-        format!("{:.2} million", hourly / 1e6)
-    } else {
-        format!("{hourly:.0}")
-    }
 }

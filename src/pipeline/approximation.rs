@@ -5,16 +5,18 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use polyapprox::{
-    Approximation, Density, Errors, Function, Interval, Method, Polynomial, approximate,
-    approximate_weighted,
+    Approximation, Density, Function, Interval, Method, approximate, approximate_weighted,
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::PipelineError;
 use super::program::this_program;
-use crate::report::{ApproximationReport, ApproximationRow, Inputs, write_approximations};
-use crate::results::{Cell, Grid, Manifest, read_json, write_json};
+use crate::report::{
+    APPROXIMATION_COLUMNS, ApproximationReport, MeasuredInputs, write_approximations,
+};
+use crate::results::{Manifest, Row, Table, read_json, write_json};
 use crate::spec::ApproximationSpec;
 
 /// What a study of approximations left.
@@ -37,7 +39,7 @@ struct Kept {
     title: String,
     spec: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    inputs: Option<Inputs>,
+    inputs: Option<MeasuredInputs>,
 }
 
 /// A committed file of histograms, with where they come from.
@@ -94,7 +96,7 @@ pub fn run_approximations(
             })
         })
         .collect();
-    let rows: Vec<ApproximationRow> = cases
+    let rows: Vec<Row> = cases
         .into_par_iter()
         .map(|(function, interval, method, degree)| {
             row(function, interval, method, degree, density)
@@ -108,7 +110,7 @@ pub fn run_approximations(
 
     let folder = out.join("studies").join(name);
     fs::create_dir_all(&folder).map_err(PipelineError::io("create the folder", &folder))?;
-    let table = table(&rows);
+    let table = Table::from_rows(&rows)?;
     table.write_csv(&folder.join("approximations.csv"))?;
     table.write_parquet(&folder.join("approximations.parquet"))?;
     manifest.finish();
@@ -125,19 +127,16 @@ pub fn run_approximations(
         manifest.record_output(&folder, file)?;
     }
     write_json(&folder.join("manifest.json"), &manifest)?;
-    let found = rows.iter().filter(|row| row.found.is_ok()).count();
+    let impossible = table.filled("error")?.rows();
     let outcome = ApproximationOutcome {
         folder: folder.clone(),
-        found,
-        impossible: rows.len() - found,
-    };
-    let Some(interval) = spec.intervals.first().copied() else {
-        return Ok(outcome);
+        found: table.rows() - impossible,
+        impossible,
     };
     let report = ApproximationReport {
+        name: name.to_owned(),
         title: title.to_owned(),
-        rows,
-        interval,
+        table,
         inputs: kept.inputs,
         provenance: provenance(&manifest, name),
         spec_toml: kept.spec,
@@ -146,13 +145,14 @@ pub fn run_approximations(
     Ok(outcome)
 }
 
+/// One case: the errors, and the coefficients in columns of their own.
 fn row(
     function: Function,
     interval: Interval,
     method: Method,
     degree: usize,
     density: Option<&Density>,
-) -> ApproximationRow {
+) -> Row {
     let found: Result<Approximation, polyapprox::Error> = match (method, density) {
         (Method::Data, Some(density)) => approximate_weighted(function, density, degree, interval),
         _ => approximate(function, method, degree, interval),
@@ -162,15 +162,48 @@ fn row(
         let error = |x: f64| function.value(x) - polynomial.value(x);
         density?.root_mean_square(over, error).ok()
     };
-    ApproximationRow {
-        function,
-        method,
-        interval,
-        degree,
-        inputs_inside: under(interval),
-        inputs_all: density.and_then(|density| under(density.range())),
-        found: found.map_err(|error| error.to_string()),
+    let errors = found.as_ref().ok().map(|found| &found.errors);
+    let cells = [
+        ("function", json!(function.as_str())),
+        ("method", json!(method.as_str())),
+        ("degree", json!(degree)),
+        ("low", json!(interval.low())),
+        ("high", json!(interval.high())),
+        ("l2_own", json!(errors.map(|errors| errors.l2_own))),
+        ("l2_uniform", json!(errors.map(|errors| errors.l2_uniform))),
+        ("l2_inputs_inside", json!(under(interval))),
+        (
+            "l2_inputs_all",
+            json!(density.and_then(|density| under(density.range()))),
+        ),
+        ("max", json!(errors.map(|errors| errors.max))),
+        ("max_at", json!(errors.map(|errors| errors.max_at))),
+        (
+            "derivative_l2",
+            json!(errors.map(|errors| errors.derivative_l2)),
+        ),
+        (
+            "derivative_max",
+            json!(errors.map(|errors| errors.derivative_max)),
+        ),
+        (
+            "error",
+            json!(found.as_ref().err().map(ToString::to_string)),
+        ),
+    ];
+    let mut row: Row = cells.map(|(name, cell)| (name.to_owned(), cell)).into();
+    for power in 0..=polyapprox::MAX_DEGREE {
+        let coefficients = found
+            .as_ref()
+            .ok()
+            .map(|found| found.polynomial.coefficients());
+        let coefficient = coefficients.map(|all| all.get(power).copied().unwrap_or(0.0));
+        row.push((
+            format!("c{power}"),
+            json!(coefficient.filter(|_| power <= degree)),
+        ));
     }
+    row
 }
 
 fn measured(path: &Path, layer: Option<&str>) -> Result<Measured, PipelineError> {
@@ -200,7 +233,7 @@ fn measured(path: &Path, layer: Option<&str>) -> Result<Measured, PipelineError>
     })
 }
 
-fn inputs(measured: Measured, interval: Interval) -> Inputs {
+fn inputs(measured: Measured, interval: Interval) -> MeasuredInputs {
     let Measured {
         histograms,
         layer,
@@ -217,7 +250,7 @@ fn inputs(measured: Measured, interval: Interval) -> Inputs {
         high,
         counts,
     } = layers.swap_remove(layer);
-    Inputs {
+    MeasuredInputs {
         layer: name,
         from,
         command,
@@ -228,52 +261,6 @@ fn inputs(measured: Measured, interval: Interval) -> Inputs {
     }
 }
 
-/// One row a case: the errors, and the coefficients in columns of their own.
-fn table(rows: &[ApproximationRow]) -> Grid {
-    let mut grid = Grid::new();
-    let mut column = |name: &str, cell: &dyn Fn(&ApproximationRow) -> Cell| {
-        grid.push(name, rows.iter().map(cell));
-    };
-    column("function", &|row| Cell::text(row.function.as_str()));
-    column("method", &|row| Cell::text(row.method.as_str()));
-    column("degree", &|row| Cell::count(Some(row.degree)));
-    column("low", &|row| Cell::Real(row.interval.low()));
-    column("high", &|row| Cell::Real(row.interval.high()));
-    let error = |row: &ApproximationRow, of: fn(&Approximation) -> f64| {
-        Cell::real(row.found.as_ref().ok().map(of))
-    };
-    column("l2_own", &|row| error(row, |found| found.errors.l2_own));
-    column("l2_uniform", &|row| {
-        error(row, |found| found.errors.l2_uniform)
-    });
-    column("l2_inputs_inside", &|row| Cell::real(row.inputs_inside));
-    column("l2_inputs_all", &|row| Cell::real(row.inputs_all));
-    column("max", &|row| error(row, |found| found.errors.max));
-    column("max_at", &|row| error(row, |found| found.errors.max_at));
-    column("derivative_l2", &|row| {
-        error(row, |found| found.errors.derivative_l2)
-    });
-    column("derivative_max", &|row| {
-        error(row, |found| found.errors.derivative_max)
-    });
-    let most = rows.iter().map(|row| row.degree).max().unwrap_or(0);
-    for power in 0..=most {
-        column(&format!("c{power}"), &|row| {
-            let coefficients = row
-                .found
-                .as_ref()
-                .ok()
-                .map(|found| found.polynomial.coefficients());
-            Cell::real(coefficients.map(|all| all.get(power).copied().unwrap_or(0.0)))
-        });
-    }
-    column("error", &|row| match &row.found {
-        Ok(_) => Cell::Empty,
-        Err(error) => Cell::text(error.clone()),
-    });
-    grid
-}
-
 /// Reads a study back from its folder.
 ///
 /// # Errors
@@ -282,7 +269,8 @@ pub(super) fn read_approximations(folder: &Path) -> Result<ApproximationReport, 
     let manifest: Manifest = read_json(&folder.join("manifest.json"))?;
     let path = folder.join("approximations.csv");
     manifest.check_output(folder, "approximations.csv")?;
-    let table = Grid::read_csv(&path)?;
+    let table = Table::read_csv(&path)?;
+    table.require(&path, &APPROXIMATION_COLUMNS)?;
     let kept: Option<Kept> = match folder.join(KEPT).is_file() {
         true => {
             manifest.check_output(folder, KEPT)?;
@@ -291,89 +279,28 @@ pub(super) fn read_approximations(folder: &Path) -> Result<ApproximationReport, 
         // Studies of earlier versions have none: charts do without the measured inputs.
         false => None,
     };
-    let rows = (0..table.rows())
-        .map(|row| {
-            read_row(&table, row).map_err(|what| PipelineError::Malformed {
-                path: path.clone(),
-                what: format!("row {}: {what}", row + 1),
-            })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let interval = rows.first().map(|row| row.interval);
-    let interval = interval.ok_or_else(|| PipelineError::Malformed {
-        path: path.clone(),
-        what: "the table has no rows".to_owned(),
-    })?;
+    if table.rows() == 0 {
+        return Err(PipelineError::Malformed {
+            path,
+            what: "the table has no rows".to_owned(),
+        });
+    }
+    let name = folder
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let (title, spec_toml, inputs) = kept.map_or_else(
-        || (name.clone().into_owned(), String::new(), None),
+        || (name.clone(), String::new(), None),
         |kept| (kept.title, kept.spec, kept.inputs),
     );
     Ok(ApproximationReport {
-        title,
-        rows,
-        interval,
-        inputs,
         provenance: provenance(&manifest, &name),
+        name,
+        title,
+        table,
+        inputs,
         spec_toml,
-    })
-}
-
-/// One row of the table; the error says which cell is wrong.
-fn read_row(table: &Grid, row: usize) -> Result<ApproximationRow, String> {
-    let text = |column: &str| {
-        table
-            .text(column, row)
-            .ok_or_else(|| format!("`{column}` is empty"))
-    };
-    let number = |column: &str| {
-        let text = text(column)?;
-        text.parse::<f64>()
-            .map_err(|_| format!("`{column}`: `{text}` is not a number"))
-    };
-    let function: Function = text("function")?
-        .parse()
-        .map_err(|error: polyapprox::Error| error.to_string())?;
-    let method: Method = text("method")?
-        .parse()
-        .map_err(|error: polyapprox::Error| error.to_string())?;
-    let interval =
-        Interval::new(number("low")?, number("high")?).map_err(|error| error.to_string())?;
-    let degree: usize = text("degree")?
-        .parse()
-        .map_err(|_| "`degree` is not a whole number".to_owned())?;
-    let found = match table.text("error", row) {
-        Some(error) => Err(error.to_owned()),
-        None => {
-            let mut coefficients = Vec::new();
-            for power in 0..=degree {
-                coefficients.push(number(&format!("c{power}"))?);
-            }
-            Ok(Approximation {
-                function,
-                method,
-                interval,
-                degree,
-                polynomial: Polynomial::new(coefficients).map_err(|error| error.to_string())?,
-                errors: Errors {
-                    l2_own: number("l2_own")?,
-                    l2_uniform: number("l2_uniform")?,
-                    max: number("max")?,
-                    max_at: number("max_at")?,
-                    derivative_l2: number("derivative_l2")?,
-                    derivative_max: number("derivative_max")?,
-                },
-            })
-        }
-    };
-    Ok(ApproximationRow {
-        function,
-        method,
-        interval,
-        degree,
-        found,
-        inputs_inside: number("l2_inputs_inside").ok(),
-        inputs_all: number("l2_inputs_all").ok(),
     })
 }
 

@@ -1,5 +1,4 @@
-//! From folders of stored results to what a report over all studies is told. Runs nothing; what cannot be read is noted, not skipped
-//! in silence.
+//! From folders of stored results to what a report over all studies shows. Runs nothing; what cannot be read is noted, not skipped in silence.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,8 +8,8 @@ use serde::Deserialize;
 
 use super::approximation::read_approximations;
 use super::{PipelineError, PointFailure};
-use crate::report::site::{PointRecord, PointStanding, Site, SourcedRun, SweepRecord};
-use crate::results::{Grid, RunRecord, read_json};
+use crate::report::{ChartRecord, StudyReport, SweepRecord};
+use crate::results::{PointRecord, RunTable, Standing, StoredRun, Table, read_json};
 
 /// How deep results lie below a folder that is asked for: `results/published/<day>/<study>/runs/<run>`, and one to spare.
 const MAX_DEPTH: usize = 6;
@@ -20,6 +19,12 @@ const MAX_DEPTH: usize = 6;
 struct SavedSweep {
     name: String,
     title: String,
+    #[serde(default)]
+    question: Option<String>,
+    #[serde(default)]
+    answers: Option<String>,
+    #[serde(default)]
+    charts: Vec<ChartRecord>,
     keys: Vec<String>,
     points: Vec<SavedPoint>,
 }
@@ -44,81 +49,61 @@ struct Found {
 ///
 /// # Errors
 /// A folder cannot be listed.
-pub fn collect(roots: &[PathBuf]) -> Result<(Site, usize), PipelineError> {
-    let mut site = Site::default();
-    let mut troubles = 0;
-    let mut trouble = |notes: &mut Vec<String>, what: String| {
-        tracing::warn!("{what}");
-        notes.push(what);
-        troubles += 1;
-    };
+pub fn collect(roots: &[PathBuf]) -> Result<(StudyReport, usize), PipelineError> {
+    let mut report = StudyReport::default();
+    let mut troubles: Vec<String> = Vec::new();
     let mut found = Found::default();
     for root in roots {
         walk(root, 0, &mut found)?;
     }
+    let mut runs: Vec<StoredRun> = Vec::new();
     for folder in &found.runs {
-        match RunRecord::read(folder) {
-            Ok((record, parts)) => {
-                for part in parts {
-                    trouble(
-                        &mut site.notes,
-                        format!("Part of a run could not be read: {}", told(&part)),
-                    );
-                }
-                if !site
-                    .runs
-                    .iter()
-                    .any(|known| same_run(&known.record, &record))
-                {
-                    site.runs.push(SourcedRun {
-                        record,
-                        place: shown(folder),
-                    });
+        match StoredRun::read(folder) {
+            Ok((run, parts)) => {
+                let part = |part| format!("Part of a run could not be read: {}", told(&part));
+                troubles.extend(parts.into_iter().map(part));
+                if !runs.iter().any(|known| same_run(known, &run)) {
+                    runs.push(run);
                 }
             }
-            Err(error) => trouble(
-                &mut site.notes,
-                format!("A run could not be read: {}", told(&error)),
-            ),
+            Err(error) => troubles.push(format!("A run could not be read: {}", told(&error))),
         }
     }
     for folder in &found.studies {
         match read_approximations(folder) {
-            Ok(report) => site.approximations.push(report),
-            Err(error) => trouble(
-                &mut site.notes,
-                format!(
-                    "A study of approximations could not be read: {}",
-                    told(&error)
-                ),
-            ),
+            Ok(study) => report.approximations.push(study),
+            Err(error) => troubles.push(format!(
+                "A study of approximations could not be read: {}",
+                told(&error)
+            )),
         }
     }
     for folder in &found.sweeps {
-        match sweep(folder, &site) {
-            Ok(record) => site.sweeps.push(record),
-            Err(error) => trouble(
-                &mut site.notes,
-                format!("A sweep could not be read: {}", told(&error)),
-            ),
+        match sweep(folder, &runs) {
+            Ok(record) => report.sweeps.push(record),
+            Err(error) => troubles.push(format!("A sweep could not be read: {}", told(&error))),
         }
     }
-    keep_fullest(&mut site);
-    let lost: usize = site
-        .sweeps
-        .iter()
-        .flat_map(|sweep| &sweep.points)
-        .filter(|point| matches!(point.state, PointStanding::Lost(_)))
+    let left_out = keep_fullest(&mut report);
+    let points = report.sweeps.iter().flat_map(|sweep| &sweep.points);
+    let lost = points
+        .filter(|point| matches!(point.standing, Standing::Lost(_)))
         .count();
     if lost > 0 {
-        trouble(
-            &mut site.notes,
-            format!(
-                "Runs of {lost} finished points are not there or cannot be read; the tables say which."
-            ),
-        );
+        troubles.push(format!(
+            "Runs of {lost} finished points are not there or cannot be read; the tables say which."
+        ));
     }
-    Ok((site, troubles))
+    for run in &mut runs {
+        run.folder = PathBuf::from(shown(&run.folder));
+    }
+    report.runs = RunTable::new(runs)?;
+    troubles
+        .iter()
+        .for_each(|trouble| tracing::warn!("{trouble}"));
+    let count = troubles.len();
+    report.notes = troubles.into_iter().chain(left_out).collect();
+    Ok((report, count))
 }
 
 /// Folders in the order of their names, so that a report does not depend on the file system.
@@ -159,118 +144,108 @@ fn walk(folder: &Path, depth: usize, found: &mut Found) -> Result<(), PipelineEr
 }
 
 /// A run and its published copy are one.
-fn same_run(a: &RunRecord, b: &RunRecord) -> bool {
-    let identity = |run: &RunRecord| {
-        (
-            run.summary.name.clone(),
-            run.manifest.started.clone(),
-            run.manifest.finished.clone(),
-            run.manifest.stages.clone(),
-        )
-    };
-    identity(a) == identity(b)
+fn same_run(a: &StoredRun, b: &StoredRun) -> bool {
+    let (of_a, of_b) = (&a.manifest, &b.manifest);
+    a.summary.name == b.summary.name
+        && (&of_a.started, &of_a.finished, &of_a.stages)
+            == (&of_b.started, &of_b.finished, &of_b.stages)
 }
 
-fn sweep(folder: &Path, site: &Site) -> Result<SweepRecord, PipelineError> {
+fn sweep(folder: &Path, runs: &[StoredRun]) -> Result<SweepRecord, PipelineError> {
     let saved: SavedSweep = read_json(&folder.join("sweep.json"))?;
     let path = folder.join("points.csv");
-    let table = Grid::read_csv(&path)?;
+    let table = Table::read_csv(&path)?;
+    table.require(&path, &["id", "state", "run"])?;
     let malformed = |what: String| PipelineError::Malformed {
         path: path.clone(),
         what,
     };
-    let rows: BTreeMap<&str, usize> = (0..table.rows())
-        .filter_map(|row| Some((table.text("id", row)?, row)))
-        .collect();
     let mut points = Vec::new();
-    for point in saved.points {
-        let row = *rows
-            .get(point.id.as_str())
-            .ok_or_else(|| malformed(format!("the point {} has no row", point.id)))?;
-        let state = match table.text("state", row) {
+    for mut point in saved.points {
+        let row = table.with("id", &point.id)?;
+        if row.rows() == 0 {
+            return Err(malformed(format!("the point {} has no row", point.id)));
+        }
+        let standing = match row.text("state").as_deref() {
             Some("done") => {
-                let name = table.text("run", row).unwrap_or_default();
-                run_index(folder, name, site).map_or_else(
-                    || {
-                        PointStanding::Lost(format!(
-                            "done, but the folder of its run `{name}` is not there or cannot be read"
-                        ))
-                    },
-                    PointStanding::Done,
+                let name = row.text("run").unwrap_or_default();
+                run_index(folder, &name, runs).map_or_else(
+                    || Standing::Lost(format!("done, but the folder of its run `{name}` is not there or cannot be read")),
+                    Standing::Done,
                 )
             }
             Some("failed") => {
                 let record = folder.join("points").join(format!("{}.json", point.id));
                 let kept = read_json(&record).map(|failure: PointFailure| failure.error);
-                let error = table.text("error", row).map(str::to_owned);
-                PointStanding::Failed(kept.ok().or(error).unwrap_or_default())
+                Standing::Failed(kept.ok().or(row.text("error")).unwrap_or_default())
             }
-            Some("missing") => PointStanding::Missing,
+            Some("missing") => Standing::Missing,
             other => {
+                let state = other.unwrap_or_default();
                 return Err(malformed(format!(
-                    "the point {} is {:?}, which is no state",
-                    point.id,
-                    other.unwrap_or_default()
+                    "the point {} is {state:?}, which is no state",
+                    point.id
                 )));
             }
         };
+        let values = saved
+            .keys
+            .iter()
+            .filter_map(|key| Some((key.clone(), point.values.remove(key)?)));
         points.push(PointRecord {
+            values: values.collect(),
             id: point.id,
             label: point.label,
             parts: point.parts,
-            values: point
-                .values
-                .into_iter()
-                .map(|(key, value)| {
-                    let text = value
-                        .as_str()
-                        .map_or_else(|| value.to_string(), str::to_owned);
-                    (key, text)
-                })
-                .collect(),
-            state,
+            standing,
         });
     }
     Ok(SweepRecord {
+        question: saved.question.unwrap_or_else(|| saved.title.clone()),
         name: saved.name,
         title: saved.title,
+        answers: saved.answers,
         place: shown(folder),
         keys: saved.keys,
+        charts: saved.charts,
         points,
     })
 }
 
 /// The run of a point: of that folder name, or published under its spec's name; of several, the one nearest to the sweep.
-fn run_index(sweep: &Path, name: &str, site: &Site) -> Option<usize> {
+fn run_index(sweep: &Path, name: &str, runs: &[StoredRun]) -> Option<usize> {
     let spec = name.rsplit_once('-').map_or(name, |(spec, _)| spec);
     let near = |folder: &Path| {
-        let shared = folder
+        folder
             .components()
             .zip(sweep.components())
-            .take_while(|(a, b)| a == b);
-        shared.count()
+            .take_while(|(a, b)| a == b)
+            .count()
     };
-    let exact = |run: &SourcedRun| run.record.folder_name() == name;
-    let by_spec = |run: &SourcedRun| run.record.folder_name() == spec;
-    let best = |fits: &dyn Fn(&SourcedRun) -> bool| {
-        site.runs
+    let best = |name: &str| {
+        let fitting = runs
             .iter()
             .enumerate()
-            .filter(|(_, run)| fits(run))
-            .max_by_key(|(_, run)| near(&run.record.folder))
+            .filter(|(_, run)| run.folder_name() == name);
+        fitting
+            .max_by_key(|(_, run)| near(&run.folder))
             .map(|(index, _)| index)
     };
-    best(&exact).or_else(|| best(&by_spec))
+    best(name).or_else(|| best(spec))
 }
 
 /// Of the expansions of one study, the one with the most finished points; the others are noted.
-fn keep_fullest(site: &mut Site) {
+fn keep_fullest(report: &mut StudyReport) -> Vec<String> {
     let done = |sweep: &SweepRecord| {
-        let done = |point: &&PointRecord| matches!(point.state, PointStanding::Done(_));
-        sweep.points.iter().filter(done).count()
+        sweep
+            .points
+            .iter()
+            .filter(|point| matches!(point.standing, Standing::Done(_)))
+            .count()
     };
     let mut kept: Vec<SweepRecord> = Vec::new();
-    for sweep in std::mem::take(&mut site.sweeps) {
+    let mut notes = Vec::new();
+    for sweep in std::mem::take(&mut report.sweeps) {
         let Some(other) = kept.iter_mut().find(|other| other.name == sweep.name) else {
             kept.push(sweep);
             continue;
@@ -280,12 +255,13 @@ fn keep_fullest(site: &mut Site) {
         } else {
             sweep
         };
-        site.notes.push(format!(
+        notes.push(format!(
             "The study {} is there more than once; {} has fewer finished points and is left out.",
             left.name, left.place
         ));
     }
-    site.sweeps = kept;
+    report.sweeps = kept;
+    notes
 }
 
 /// A folder as it was asked for; of an absolute path only what follows the folder of results.
@@ -294,31 +270,27 @@ fn shown(folder: &Path) -> String {
         .components()
         .map(|part| part.as_os_str().to_string_lossy().into_owned())
         .collect();
-    let relative = match folder.is_absolute() {
-        false => parts.as_slice(),
-        true => {
-            let results = parts.iter().rposition(|part| part == "results");
-            let from = results.unwrap_or(parts.len().saturating_sub(2));
-            parts.get(from..).unwrap_or_default()
-        }
+    let from = match folder.is_absolute() {
+        false => 0,
+        true => parts
+            .iter()
+            .rposition(|part| part == "results")
+            .unwrap_or(parts.len().saturating_sub(2)),
     };
-    relative.join("/")
+    parts.get(from..).unwrap_or_default().join("/")
 }
 
 /// An error with folders as [`shown`] gives them: reports hold no path of a machine.
 fn told(error: &dyn std::error::Error) -> String {
-    error
-        .to_string()
-        .split(' ')
-        .map(|word| {
-            let path = word.trim_end_matches(':');
-            match Path::new(path).is_absolute() {
-                true => format!("{}{}", shown(Path::new(path)), &word[path.len()..]),
-                false => word.to_owned(),
-            }
-        })
-        .collect::<Vec<_>>()
-        .join(" ")
+    let text = error.to_string();
+    let words = text.split(' ').map(|word| {
+        let path = word.trim_end_matches(':');
+        match Path::new(path).is_absolute() {
+            true => format!("{}{}", shown(Path::new(path)), &word[path.len()..]),
+            false => word.to_owned(),
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

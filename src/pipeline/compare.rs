@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 
+use serde_json::json;
+
 use super::PipelineError;
-use crate::results::{Accuracy, Agreement, Cell, Grid, RunRecord};
+use crate::results::{Paired, Row, RunTable, StoredRun, Table};
 
 /// Runs side by side.
 #[derive(Clone, Debug)]
 pub struct Comparison {
     /// Names of the runs, in the order asked for.
     pub names: Vec<String>,
-    /// Keys with different values.
-    pub spec: Vec<SpecDifference>,
+    /// Keys with different values: one value a run, none where the key is not there.
+    pub spec: Vec<(String, Vec<Option<String>>)>,
     /// Keys with the same value everywhere.
     pub same: usize,
     /// Figures that at least one run has.
@@ -20,160 +22,31 @@ pub struct Comparison {
     pub notes: Vec<String>,
 }
 
-/// A key of the spec and its value in every run.
-#[derive(Clone, Debug)]
-pub struct SpecDifference {
-    /// `activation.degree` and so on.
-    pub key: String,
-    /// One a run; none where the key is not there.
-    pub values: Vec<Option<String>>,
-}
-
 /// A figure and its value in every run.
 #[derive(Clone, Debug)]
 pub struct Figure {
-    /// Its name in `summary.json`, with its unit.
-    pub name: &'static str,
-    /// What kind of number it is.
-    pub kind: Kind,
+    /// Its place in `summary.json`.
+    pub name: String,
+    /// A share, 0 to 1, of which differences tell more than ratios.
+    pub is_share: bool,
     /// One a run.
     pub values: Vec<Option<Measured>>,
 }
 
-/// A number, and its 95 % interval where it has one.
+/// A number, what belongs to it, and how it compares with that of the first run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measured {
     /// The number.
     pub value: f64,
-    /// Ends of the interval.
+    /// Ends of its 95 % interval.
     pub interval: Option<(f64, f64)>,
     /// Images it is over.
     pub n: Option<u64>,
+    /// The difference of shares, the ratio of other figures; none for the first run.
+    pub against_first: Option<f64>,
+    /// Exact p-value of McNemar's test against the first run, where both classified the same images.
+    pub p_value: Option<f64>,
 }
-
-/// What kind of number a figure is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A share, 0 to 1: differences tell more than ratios.
-    Share,
-    /// Seconds, bytes, rates, counts: ratios tell more.
-    Amount,
-}
-
-/// What a figure is made from.
-type Reader = fn(&RunRecord) -> Option<Measured>;
-
-fn amount(value: Option<f64>) -> Option<Measured> {
-    value.map(|value| Measured {
-        value,
-        interval: None,
-        n: None,
-    })
-}
-
-fn accuracy(accuracy: Option<Accuracy>) -> Option<Measured> {
-    accuracy.map(|accuracy| Measured {
-        value: accuracy.value,
-        interval: Some((accuracy.low, accuracy.high)),
-        n: Some(accuracy.n),
-    })
-}
-
-fn agreement(agreement: Option<Agreement>) -> Option<Measured> {
-    agreement.map(|agreement| Measured {
-        value: agreement.value,
-        interval: None,
-        n: Some(agreement.n),
-    })
-}
-
-/// Every figure, in the order it is shown.
-const FIGURES: [(&str, Kind, Reader); 27] = [
-    ("accuracy.original", Kind::Share, |run| {
-        accuracy(run.summary.accuracy.original)
-    }),
-    ("accuracy.polynomial", Kind::Share, |run| {
-        accuracy(run.summary.accuracy.polynomial)
-    }),
-    ("accuracy.circuit", Kind::Share, |run| {
-        accuracy(run.summary.accuracy.circuit)
-    }),
-    ("accuracy.simulated", Kind::Share, |run| {
-        accuracy(run.summary.accuracy.simulated)
-    }),
-    ("accuracy.encrypted", Kind::Share, |run| {
-        accuracy(run.summary.accuracy.encrypted)
-    }),
-    ("agreement.encrypted_vs_polynomial", Kind::Share, |run| {
-        agreement(run.summary.agreement.encrypted_vs_polynomial)
-    }),
-    ("agreement.encrypted_vs_circuit", Kind::Share, |run| {
-        agreement(run.summary.agreement.encrypted_vs_circuit)
-    }),
-    ("agreement.polynomial_vs_original", Kind::Share, |run| {
-        agreement(run.summary.agreement.polynomial_vs_original)
-    }),
-    ("max_logit_error", Kind::Amount, |run| {
-        amount(run.summary.agreement.max_logit_error)
-    }),
-    ("network.parameters", Kind::Amount, |run| {
-        amount(Some(run.summary.network.parameters as f64))
-    }),
-    ("network.macs", Kind::Amount, |run| {
-        amount(Some(run.summary.network.macs as f64))
-    }),
-    ("inputs_outside", Kind::Share, |run| amount(run.outside)),
-    ("log_qp [bits]", Kind::Amount, |run| {
-        amount(run.encrypted()?.log_qp)
-    }),
-    ("min_precision [bits]", Kind::Amount, |run| {
-        amount(run.encrypted()?.min_precision_bits)
-    }),
-    ("train [s]", Kind::Amount, |run| {
-        amount(run.summary.timing.train_s)
-    }),
-    ("keygen [s]", Kind::Amount, |run| {
-        amount(run.summary.timing.keygen_s)
-    }),
-    ("encrypt [s]", Kind::Amount, |run| {
-        amount(run.summary.timing.encrypt_s)
-    }),
-    ("evaluate [s]", Kind::Amount, |run| {
-        amount(run.summary.timing.evaluate_s)
-    }),
-    ("decrypt [s]", Kind::Amount, |run| {
-        amount(run.summary.timing.decrypt_s)
-    }),
-    ("latency [s]", Kind::Amount, |run| {
-        amount(run.summary.timing.latency_s)
-    }),
-    ("threads", Kind::Amount, |run| {
-        run.encrypted()?;
-        amount(Some(run.summary.timing.threads as f64))
-    }),
-    ("predictions_per_hour", Kind::Amount, |run| {
-        amount(run.summary.timing.predictions_per_hour)
-    }),
-    ("predictions_per_hour_end_to_end", Kind::Amount, |run| {
-        amount(run.summary.timing.predictions_per_hour_end_to_end)
-    }),
-    ("evaluation_keys [bytes]", Kind::Amount, |run| {
-        amount(
-            run.encrypted()?
-                .evaluation_key_bytes
-                .map(|bytes| bytes as f64),
-        )
-    }),
-    ("ciphertext [bytes]", Kind::Amount, |run| {
-        amount(run.encrypted()?.ciphertext_bytes.map(|bytes| bytes as f64))
-    }),
-    ("upload_per_image [bytes]", Kind::Amount, |run| {
-        amount(run.encrypted()?.input_bytes_per_image)
-    }),
-    ("peak_memory [bytes]", Kind::Amount, |run| {
-        amount(run.summary.memory.peak_rss_bytes.map(|bytes| bytes as f64))
-    }),
-];
 
 /// Reads the runs and puts them side by side.
 ///
@@ -183,129 +56,142 @@ pub fn compare(folders: &[PathBuf]) -> Result<Comparison, PipelineError> {
     let mut runs = Vec::new();
     let mut notes = Vec::new();
     for folder in folders {
-        if !RunRecord::is_run(folder) {
+        if !StoredRun::is_run(folder) {
             return Err(PipelineError::NotARun {
                 path: folder.clone(),
             });
         }
-        let (run, troubles) = RunRecord::read(folder)?;
+        let (run, troubles) = StoredRun::read(folder)?;
         notes.extend(troubles.iter().map(ToString::to_string));
         runs.push(run);
     }
-    let mut keys: Vec<&String> = Vec::new();
-    for key in runs.iter().flat_map(|run| run.spec.keys()) {
-        if !keys.contains(&key) {
-            keys.push(key);
+    let runs = RunTable::new(runs)?;
+    let table = &runs.table;
+    let names = table.texts("run").into_iter().flatten().collect();
+    let mut keys: Vec<(String, Vec<Option<String>>)> = Vec::new();
+    let mut figures = Vec::new();
+    for column in table.columns() {
+        if let Some(key) = column.strip_prefix("spec.") {
+            keys.push((key.to_owned(), table.texts(column)));
+        } else if table.is_number(column) && is_figure(column) {
+            figures.push(figure(&runs, column));
         }
     }
+    let all = keys.len();
     keys.sort();
-    let all: Vec<SpecDifference> = keys
-        .into_iter()
-        .map(|key| SpecDifference {
-            key: key.clone(),
-            values: runs.iter().map(|run| run.spec.get(key).cloned()).collect(),
-        })
-        .collect();
-    let count = all.len();
-    let spec: Vec<SpecDifference> = all
-        .into_iter()
-        .filter(|row| {
-            row.values
-                .iter()
-                .any(|value| Some(value) != row.values.first())
-        })
-        .collect();
-    let figures = FIGURES
-        .iter()
-        .map(|(name, kind, read)| Figure {
-            name,
-            kind: *kind,
-            values: runs.iter().map(read).collect(),
-        })
-        .filter(|figure| figure.values.iter().any(Option::is_some))
-        .collect();
+    keys.retain(|(_, values)| values.iter().any(|value| Some(value) != values.first()));
     Ok(Comparison {
-        names: runs.iter().map(RunRecord::folder_name).collect(),
-        same: count - spec.len(),
-        spec,
+        names,
+        same: all - keys.len(),
+        spec: keys,
         figures,
         notes,
     })
 }
 
-impl Figure {
-    /// A run's value against the first run's: the ratio of amounts, the difference of shares. None for the first.
-    pub fn against_first(&self, run: usize) -> Option<f64> {
-        let first = (*self.values.first()?)?;
-        let own = (*self.values.get(run)?)?;
-        match self.kind {
-            _ if run == 0 => None,
-            Kind::Share => Some(own.value - first.value),
-            Kind::Amount if first.value == 0.0 => None,
-            Kind::Amount => Some(own.value / first.value),
-        }
+/// Ends and counts stand beside their figure; plans and tails have pages of their own.
+fn is_figure(column: &str) -> bool {
+    let apart = ["row", "fill"].contains(&column)
+        || column.starts_with("prediction.")
+        || column.starts_with("tails.");
+    let beside = [".low", ".high", ".n", ".correct"]
+        .iter()
+        .any(|end| column.ends_with(end));
+    !apart && !beside
+}
+
+fn figure(runs: &RunTable, column: &str) -> Figure {
+    let (table, name) = (&runs.table, column.strip_suffix(".value").unwrap_or(column));
+    let is_share = name.starts_with("accuracy.")
+        || column.ends_with(".value")
+        || ["outside", "validation"].contains(&name);
+    let beside = |end: &str| table.reals(&format!("{name}.{end}"));
+    let (low, high, n) = (beside("low"), beside("high"), beside("n"));
+    let values = table.reals(column);
+    let first = values.first().copied().flatten();
+    let evaluation = name.strip_prefix("accuracy.");
+    let measured = |(run, value): (usize, &Option<f64>)| {
+        let value = (*value)?;
+        let against_first = first.filter(|_| run > 0).and_then(|first| match is_share {
+            true => Some(value - first),
+            false => (first != 0.0).then(|| value / first),
+        });
+        let (own, other) = (runs.runs.get(run)?, runs.runs.first()?);
+        let pair = evaluation.filter(|_| run > 0).and_then(|name| {
+            let same = own.predictions.labels == other.predictions.labels;
+            let predicted = other
+                .predictions
+                .predicted(name)
+                .zip(own.predictions.predicted(name));
+            predicted
+                .filter(|_| same)
+                .and_then(|(first, second)| Paired::new(&own.predictions.labels, first, second))
+        });
+        Some(Measured {
+            value,
+            interval: low[run].zip(high[run]),
+            n: n[run].map(|n| n as u64),
+            against_first,
+            p_value: pair.map(|pair| pair.p_value()),
+        })
+    };
+    Figure {
+        name: name.to_owned(),
+        is_share,
+        values: values.iter().enumerate().map(measured).collect(),
     }
 }
 
 impl Comparison {
-    /// One row a key or figure, for CSV and JSON: `what`, `name`, then value, interval and comparison of every run.
-    pub fn grid(&self) -> Grid {
-        let rows = self.spec.len() + self.figures.len();
-        let mut grid = Grid::new();
-        let what = (0..rows).map(|row| {
-            Cell::text(if row < self.spec.len() {
-                "spec"
-            } else {
-                "result"
-            })
-        });
-        grid.push("what", what);
-        let keys = self.spec.iter().map(|row| Cell::text(row.key.clone()));
-        grid.push(
-            "name",
-            keys.chain(self.figures.iter().map(|figure| Cell::text(figure.name))),
-        );
-        for (run, name) in self.names.iter().enumerate() {
-            let of = |cell: &dyn Fn(Measured) -> Cell| -> Vec<Cell> {
-                let figures = self.figures.iter().map(|figure| {
-                    figure
-                        .values
-                        .get(run)
-                        .copied()
-                        .flatten()
-                        .map_or(Cell::Empty, cell)
-                });
-                let blank = self.spec.iter().map(|_| Cell::Empty);
-                blank.chain(figures).collect()
-            };
-            let mut values = of(&|measured| Cell::Real(measured.value));
-            for (cell, row) in values.iter_mut().zip(&self.spec) {
-                if let Some(Some(value)) = row.values.get(run) {
-                    *cell = Cell::text(value.clone());
-                }
-            }
-            // Two runs may have one name.
-            let column = format!("{}:{name}", run + 1);
-            grid.push(column.clone(), values);
-            grid.push(
-                format!("{column}:low"),
-                of(&|measured| Cell::real(measured.interval.map(|ends| ends.0))),
+    /// One row a key or figure, for CSV: `what`, `name`, then value, interval and comparison of every run.
+    ///
+    /// # Errors
+    /// None that the data could cause.
+    pub fn table(&self) -> Result<Table, PipelineError> {
+        // Two runs may have one name.
+        let column = |run: usize| format!("{}:{}", run + 1, self.names[run]);
+        let head = |what: &str, name: &str| -> Row {
+            vec![
+                ("what".to_owned(), json!(what)),
+                ("name".to_owned(), json!(name)),
+            ]
+        };
+        let mut rows = Vec::new();
+        for (key, values) in &self.spec {
+            let mut row = head("spec", key);
+            row.extend(
+                values
+                    .iter()
+                    .enumerate()
+                    .map(|(run, value)| (column(run), json!(value))),
             );
-            grid.push(
-                format!("{column}:high"),
-                of(&|measured| Cell::real(measured.interval.map(|ends| ends.1))),
-            );
-            grid.push(
-                format!("{column}:n"),
-                of(&|measured| Cell::count(measured.n)),
-            );
-            let against = self
-                .figures
-                .iter()
-                .map(|figure| Cell::real(figure.against_first(run)));
-            let blank = self.spec.iter().map(|_| Cell::Empty);
-            grid.push(format!("{column}:against_first"), blank.chain(against));
+            rows.push(row);
         }
-        grid.without_empty_columns()
+        for figure in &self.figures {
+            let mut row = head("result", &figure.name);
+            for (run, measured) in figure.values.iter().enumerate() {
+                let Some(measured) = measured else { continue };
+                let name = column(run);
+                row.extend([
+                    (name.clone(), json!(measured.value)),
+                    (
+                        format!("{name}:low"),
+                        json!(measured.interval.map(|ends| ends.0)),
+                    ),
+                    (
+                        format!("{name}:high"),
+                        json!(measured.interval.map(|ends| ends.1)),
+                    ),
+                    (format!("{name}:n"), json!(measured.n)),
+                    (
+                        format!("{name}:against_first"),
+                        json!(measured.against_first),
+                    ),
+                    (format!("{name}:p_value"), json!(measured.p_value)),
+                ]);
+            }
+            rows.push(row);
+        }
+        Ok(Table::from_rows(&rows)?.without_empty_columns()?)
     }
 }

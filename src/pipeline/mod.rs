@@ -22,7 +22,7 @@ use std::path::PathBuf;
 
 pub use approximation::{ApproximationOutcome, run_approximations};
 pub use bench::{Bench, bench};
-pub use compare::{Comparison, Figure, Kind as FigureKind, Measured, SpecDifference, compare};
+pub use compare::{Comparison, Figure, Measured, compare};
 pub use costs::{CostSource, KnownCosts};
 pub use publish::{Published, publish};
 pub use report::{ReportOutcome, write_report};

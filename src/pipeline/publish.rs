@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::PipelineError;
 use crate::model::{self, Precision};
-use crate::results::{Grid, Manifest, Summary, read_json, tables, write_json};
+use crate::results::{Manifest, Summary, Table, read_json, tables, write_json};
 
 /// What no committed file may pass, weights apart.
 const MAX_BYTES: u64 = 1_000_000;
@@ -58,7 +58,7 @@ pub fn publish(folder: &Path, to: &Path) -> Result<Published, PipelineError> {
 }
 
 fn publish_sweep(folder: &Path, to: &Path) -> Result<Published, PipelineError> {
-    let table = Grid::read_csv(&folder.join("points.csv"))?;
+    let table = Table::read_csv(&folder.join("points.csv"))?;
     let frozen: serde_json::Value = read_json(&folder.join("sweep.json"))?;
     let name = frozen.get("name").and_then(serde_json::Value::as_str);
     let name = name.filter(|name| is_plain(name));
@@ -82,15 +82,14 @@ fn publish_sweep(folder: &Path, to: &Path) -> Result<Published, PipelineError> {
             copy_small(&path, &kept.join(file), &mut left_out)?;
         }
     }
-    let mut published = std::collections::BTreeSet::new();
-    for row in 0..table.rows() {
-        let Some(run) = table.text("run", row).filter(|run| is_plain(run)) else {
-            continue;
-        };
-        if table.text("state", row) == Some("done") && published.insert(run.to_owned()) {
-            let copy = publish_run(&runs.join(run), &target.join("runs"), Extent::Numbers)?;
-            left_out.extend(copy.left_out);
-        }
+    for run in table
+        .with("state", "done")?
+        .distinct("run")
+        .iter()
+        .filter(|run| is_plain(run))
+    {
+        let copy = publish_run(&runs.join(run), &target.join("runs"), Extent::Numbers)?;
+        left_out.extend(copy.left_out);
     }
     Ok(Published {
         folder: target,
@@ -243,8 +242,12 @@ fn readme(summary: &Summary, manifest: &Manifest, left_out: &[String]) -> String
         manifest.finished,
     );
     for stage in manifest.stages.iter().filter(|stage| stage.reused) {
+        let commit = stage
+            .commit
+            .as_deref()
+            .unwrap_or("a commit that was not recorded");
         page.push_str(&format!(
-            "| reused | stage `{}` of an earlier run with the same inputs |\n",
+            "| reused | stage `{}` of an earlier run with the same inputs, computed at {commit} |\n",
             stage.name
         ));
     }

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::PipelineError;
 use super::collect::collect;
-use crate::report::site::{SiteFiles, write_site};
+use crate::report::{ReportFiles, write_studies};
 
 /// What a report was made from, and what it became.
 #[derive(Clone, Debug)]
 pub struct ReportOutcome {
     /// The files, and the answers they open with.
-    pub written: SiteFiles,
+    pub written: ReportFiles,
     /// Runs that were read.
     pub runs: usize,
     /// Studies that were read.
@@ -29,22 +29,19 @@ pub fn write_report(
     to: &Path,
     price_per_core_hour: f64,
 ) -> Result<ReportOutcome, PipelineError> {
-    let (mut site, troubles) = collect(from)?;
-    site.price_per_core_hour = price_per_core_hour;
-    if site.runs.is_empty()
-        && site.sweeps.is_empty()
-        && site.approximations.is_empty()
-        && troubles == 0
-    {
+    let (mut report, troubles) = collect(from)?;
+    report.price_per_core_hour = price_per_core_hour;
+    let studies = report.sweeps.len() + report.approximations.len();
+    if report.runs.runs.is_empty() && studies == 0 && troubles == 0 {
         return Err(PipelineError::NoResults {
             folders: from.to_vec(),
         });
     }
     fs::create_dir_all(to).map_err(PipelineError::io("create the folder", to))?;
     Ok(ReportOutcome {
-        written: write_site(to, &site)?,
-        runs: site.runs.len(),
-        studies: site.sweeps.len() + site.approximations.len(),
+        written: write_studies(to, &report)?,
+        runs: report.runs.runs.len(),
+        studies,
         troubles,
     })
 }

@@ -36,6 +36,10 @@ pub struct Finished {
     pub reused: bool,
     /// Seconds it took when it ran.
     pub seconds: f64,
+    /// Commit of the program that computed it, where that was recorded.
+    pub commit: Option<String>,
+    /// Whether that program differed from its commit.
+    pub dirty: Option<bool>,
 }
 
 impl Stage {
@@ -173,10 +177,11 @@ impl Keys {
             measured.push(json!(encryption.views));
         }
         let plaintext = Stage::Plaintext.key(json!(measured))?;
-        // How many images are encrypted on how many threads does not change the circuit and its plan.
+        // How many images are encrypted on how many threads, and how often, does not change the circuit and its plan.
         let plan = EncryptionSpec {
             images: 0,
             threads: 0,
+            repetitions: 1,
             ..*encryption
         };
         let network = trained.as_ref().or(original.as_ref());

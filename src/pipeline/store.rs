@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::program::this_program;
 use cryptodl_runtime::files::{Access, DraftFolder};
 
 /// A folder of finished stages.
@@ -23,6 +24,10 @@ pub struct Entry {
     path: PathBuf,
     /// Seconds that the stage took when it ran.
     pub seconds: f64,
+    /// Commit of the program that ran it, where that was recorded.
+    pub commit: Option<String>,
+    /// Whether that program differed from its commit.
+    pub dirty: Option<bool>,
 }
 
 /// What went wrong with the store.
@@ -58,6 +63,10 @@ struct Listing {
     stage: String,
     key: String,
     seconds: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    commit: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dirty: Option<bool>,
     files: Vec<ListedFile>,
 }
 
@@ -203,10 +212,13 @@ impl Pending {
             });
         }
         files.sort_by(|a, b| a.name.cmp(&b.name));
+        let program = this_program();
         let listing = Listing {
             stage: self.stage,
             key: self.key,
             seconds,
+            commit: program.git_commit,
+            dirty: program.git_dirty,
             files,
         };
         let list = folder.join(LIST);
@@ -227,6 +239,8 @@ impl Pending {
         Ok(Entry {
             path: self.target,
             seconds,
+            commit: listing.commit,
+            dirty: listing.dirty,
         })
     }
 }
@@ -286,6 +300,8 @@ fn verify(stage: &str, key: &str, path: &Path) -> Result<Entry, StoreError> {
     Ok(Entry {
         path: path.to_path_buf(),
         seconds: listing.seconds,
+        commit: listing.commit,
+        dirty: listing.dirty,
     })
 }
 

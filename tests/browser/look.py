@@ -67,6 +67,43 @@ def look(page, theme):
     return len(charts)
 
 
+# Every box that scrolls: whether all of it can be reached, whether its first column stays, and what the button above it covers.
+BOXES = """() => { document.querySelectorAll('details').forEach((one) => { one.open = true; });
+  const box = (element) => { const { left, top, right, bottom } = element.getBoundingClientRect(); return { left, top, right, bottom }; };
+  return [...document.querySelectorAll('.table, .chart')].map((one) => {
+    const scrolls = one.scrollWidth > one.clientWidth + 1;
+    const mode = getComputedStyle(one).overflowX;
+    one.scrollLeft = 1e6;
+    const last = one.querySelector('tbody tr:first-child > :last-child') || one.querySelector('svg');
+    const end = box(last).right <= one.getBoundingClientRect().right + 1;
+    const first = one.querySelector('tbody tr:first-child > :first-child');
+    const stays = !first || Math.abs(box(first).left - one.getBoundingClientRect().left) < 2;
+    const button = one.parentElement.querySelector('.copy');
+    const text = one.parentElement.querySelector('.about p');
+    const result = { kind: one.className, says: (text || one).textContent.slice(0, 60), scrolls, mode, end, stays,
+      frame: box(one), button: button && box(button), text: text && box(text) };
+    one.scrollLeft = 0;
+    return result;
+  }); }"""
+
+
+def apart(a, b):
+    return a["right"] <= b["left"] + 1 or b["right"] <= a["left"] + 1 or a["bottom"] <= b["top"] + 1 or b["bottom"] <= a["top"] + 1
+
+
+def layout(page, theme):
+    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    check(wide <= 0, f"{theme}: the page is {wide} px too wide")
+    for box in page.evaluate(BOXES):
+        name = f"{theme}: {box['kind']} {box['says']!r}"
+        check(not box["scrolls"] or box["mode"] == "auto", f"{name}: is cut and does not scroll")
+        check(box["end"], f"{name}: its end cannot be reached")
+        check(box["stays"], f"{name}: its first column scrolls away")
+        if box["button"]:
+            check(apart(box["button"], box["frame"]), f"{name}: the button covers the table")
+            check(not box["text"] or apart(box["button"], box["text"]), f"{name}: the button covers the caption")
+
+
 with sync_playwright() as playwright:
     options = {"args": ["--no-sandbox"]}
     if browser_path:
@@ -84,8 +121,9 @@ with sync_playwright() as playwright:
     check(page.evaluate("document.fonts.check('16px Inter')"), "the embedded font is not used")
     light = page.evaluate("getComputedStyle(document.body).backgroundColor")
 
-    # Every number column of every table sorts, up and down.
-    tables = page.locator(".table")
+    # Every number column of every table sorts, up and down; what is folded away, too.
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    tables = page.locator(".box")
     for index in range(tables.count()):
         table = tables.nth(index)
         rows = table.locator("tbody tr").count()
@@ -126,30 +164,21 @@ with sync_playwright() as playwright:
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     check(contrast(light, dark) > 10, f"the theme does not change: {light}, {dark}")
     look(page, "dark by button")
-    if shots:
-        page.evaluate("scrollTo(0, 0)")
-        page.screenshot(path=f"{shots}/dark.png", full_page=True)
     context.close()
 
-    for theme in ("dark", "light"):
-        context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=theme)
-        page = context.new_page()
-        page.goto(pathlib.Path(page_path).as_uri())
-        own = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        check(own == (dark if theme == "dark" else light), f"a {theme} system gets {own}")
-        if theme == "dark":
-            look(page, "dark")
-        elif shots:
-            page.screenshot(path=f"{shots}/light.png", full_page=True)
-        context.close()
-
-    # A phone: nothing but tables and charts scrolls sideways.
-    context = browser.new_context(viewport={"width": 390, "height": 800})
-    page = context.new_page()
-    page.goto(pathlib.Path(page_path).as_uri())
-    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    check(wide <= 0, f"the page is {wide} px too wide on a phone")
-    context.close()
+    # Both widths in both themes of the system.
+    for width in (1280, 390):
+        for theme in ("light", "dark"):
+            context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+            page = context.new_page()
+            page.goto(pathlib.Path(page_path).as_uri())
+            own = page.evaluate("getComputedStyle(document.body).backgroundColor")
+            check(own == (dark if theme == "dark" else light), f"a {theme} system gets {own}")
+            look(page, f"{theme}, {width} px")
+            layout(page, f"{theme}, {width} px")
+            if shots:
+                page.screenshot(path=f"{shots}/{theme}-{width}.png", full_page=True)
+            context.close()
     browser.close()
 
 for fault in faults:

@@ -78,10 +78,16 @@ fn run_folders(place: &Place) -> Vec<PathBuf> {
 fn the_report_is_whole_small_and_the_same_again() {
     let place = copied();
     let first = place.run(&["report"]).ok();
-    for question in ["RQ1: ", "RQ2: ", "RQ3: ", "RQ4: "] {
+    for question in ["RQ1: ", "RQ2: ", "RQ3: ", "RQ4: ", "smoke: "] {
         assert!(first.out.contains(question), "{}", first.out);
     }
-    assert!(!first.out.contains("Not answered"), "{}", first.out);
+    // The study answers none of the paper's questions over runs: it has a section of its own, and stays out of theirs.
+    assert_eq!(
+        first.out.matches("Not answered here").count(),
+        3,
+        "{}",
+        first.out
+    );
     let all = files(&place.path("reports"));
     for file in &all {
         let size = fs::metadata(file).unwrap().len();
@@ -96,11 +102,8 @@ fn the_report_is_whole_small_and_the_same_again() {
         "polynomials_relu",
         "degrees_tanh",
         "shape_sigmoid",
-        "rq2_degree_digits",
-        "rq3_accuracy_digits",
-        "rq4_systems_digits",
-        "rq4_fill_digits",
-        "rq4_stages_digits",
+        "study_smoke_degree",
+        "study_smoke_encrypted",
     ] {
         assert!(
             charts.iter().any(|found| found == chart),
@@ -174,24 +177,57 @@ fn a_browser_finds_no_fault() {
 fn the_figures_are_those_of_the_runs() {
     let place = copied();
     place.run(&["report"]).ok();
-    let data = fs::read_to_string(place.path("reports/data/rq3_accuracy_digits.csv")).unwrap();
+    let data = fs::read_to_string(place.path("reports/data/study_smoke_encrypted.csv")).unwrap();
     let run = run_folders(&place)
         .into_iter()
         .find(|run| crate::common::file_name(run).starts_with("smoke_encrypted_images200"))
         .unwrap();
     let summary = crate::common::json(&run.join("summary.json"));
-    let encrypted = summary["accuracy"]["encrypted"]["value"].as_f64().unwrap();
-    assert!(
-        data.contains(&format!(",ckks,encrypted,{encrypted},")),
-        "{encrypted} in\n{data}"
-    );
-    let degrees = fs::read_to_string(place.path("reports/data/rq2_degree_digits.csv")).unwrap();
-    // tanh by degree 2 and 3, ReLU by degree 2, two seeds each.
+    let rate = summary["timing"]["images_per_hour"].as_f64().unwrap();
+    assert!(data.contains(&format!(",200,{rate},")), "{rate} in\n{data}");
+    let degrees = fs::read_to_string(place.path("reports/data/study_smoke_degree.csv")).unwrap();
+    // tanh by the polynomials of degree 1 (asked for 2) and 3, ReLU by degree 2, two seeds each.
     assert_eq!(degrees.lines().count(), 1 + 3, "{degrees}");
     assert!(
-        degrees.lines().skip(1).all(|line| line.contains(",2,200,")),
+        degrees.lines().skip(1).all(|line| line.ends_with(",2,200")),
         "{degrees}"
     );
+    assert!(
+        degrees.contains("\ntanh,1,") && degrees.contains("\ntanh,3,"),
+        "{degrees}"
+    );
+}
+
+/// The smoke study as an answer to one of the paper's questions: its points are there already.
+fn answering(question: &str) -> Place {
+    let place = copied();
+    let text = fs::read_to_string(experiment("smoke.toml")).unwrap();
+    place.write(
+        "s.toml",
+        text.replace(
+            "\ntitle = ",
+            &format!("\nanswers = \"{question}\"\ntitle = "),
+        ),
+    );
+    let swept = place.run(&["sweep", "s.toml"]).ok();
+    assert!(swept.out.contains("(0 ran now)"), "{}", swept.out);
+    place
+}
+
+#[test]
+fn a_study_may_answer_one_of_the_papers_questions() {
+    let place = answering("RQ3");
+    let told = place.run(&["report"]).ok().out;
+    assert!(
+        told.contains("RQ3: On built-in digits, too few images were encrypted to say."),
+        "{told}"
+    );
+    assert!(
+        told.contains("RQ4: On built-in digits,")
+            && told.contains("too few images were encrypted to compare"),
+        "{told}"
+    );
+    assert!(!told.contains("smoke: "), "{told}");
 }
 
 #[test]
@@ -249,11 +285,7 @@ fn gaps_and_damage_are_said_and_the_rest_is_reported() {
             "predictions.parquet",
         ],
     );
-    assert!(
-        ended.out.contains("RQ2: On built-in digits"),
-        "{}",
-        ended.out
-    );
+    assert!(ended.out.contains("smoke: "), "{}", ended.out);
     let page = page(&place);
     assert!(page.contains("What is not in this report"));
     assert!(
@@ -265,7 +297,8 @@ fn gaps_and_damage_are_said_and_the_rest_is_reported() {
 #[test]
 fn a_damaged_table_of_points_is_an_error_that_names_it() {
     for (damage, word) in [
-        ("id,state\n", "has no row"),
+        ("id,state\n", "`run` is missing"),
+        ("id,state,run\n", "has no row"),
         ("", "points.csv"),
         ("id,state,run\nX,done\nfoo", "points.csv"),
     ] {
@@ -279,7 +312,7 @@ fn a_damaged_table_of_points_is_an_error_that_names_it() {
             .run(&["report"])
             .fails(1, &["points.csv", word, "could not be read"]);
         // The runs themselves still answer what needs no sweep.
-        assert!(page(&place).contains("rq3_accuracy_digits"));
+        assert!(page(&place).contains("too few images were encrypted to say"));
     }
     let place = copied();
     fs::write(
@@ -310,8 +343,7 @@ fn points_that_failed_or_are_missing_are_shown() {
         page.contains("training diverged") && page.contains("outside"),
         "{page}"
     );
-    let table = "Points on built-in digits without a result";
-    assert!(page.contains(table));
+    assert!(page.contains("Points without a result, and why."));
 }
 
 #[test]
@@ -337,9 +369,9 @@ fn wrong_arguments_and_empty_folders() {
 
 #[test]
 fn the_price_is_the_readers() {
-    let place = copied();
+    let place = answering("RQ4");
     place.run(&["report", "--price-per-core-hour", "2"]).ok();
-    assert!(page(&place).contains("at $2.00 a core-hour"));
+    assert!(page(&place).contains("every thread a core at $2.00 an hour"));
 }
 
 #[test]
@@ -372,7 +404,7 @@ fn compare_shows_what_differs() {
     assert!(
         line("accuracy.polynomial").contains("n=200") && line("accuracy.polynomial").contains('[')
     );
-    assert!(line("train [s]").contains("(x"));
+    assert!(line("timing.train_s").contains("(x"));
     // Columns are aligned: both rows have their last column at one place.
     let column = line("activation.function").find("tanh").unwrap();
     assert_eq!(line("name").find("smoke_degree_tanh").unwrap(), column);
@@ -380,7 +412,7 @@ fn compare_shows_what_differs() {
     let same = place.run(&["compare", &relu, &relu]).ok().out;
     assert!(same.contains("spec: 0 keys differ"), "{same}");
     assert!(
-        same.contains("(x1.00)") && same.contains("(+0.00)"),
+        same.contains("(x1.00)") && same.contains("(+0.00, p=1)"),
         "{same}"
     );
 
@@ -500,4 +532,72 @@ fn walk(folder: &Path, extension: &str) -> usize {
             false => usize::from(path.extension().is_some_and(|found| found == extension)),
         })
         .sum()
+}
+
+/// A page of the repository.
+fn committed(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+#[test]
+fn the_committed_report_is_that_of_the_published_results() {
+    let place = Place::new();
+    let published = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/published");
+    place
+        .run(&["report", "--from", &published.display().to_string()])
+        .ok();
+    let made = fs::read_to_string(place.path("reports/report.md")).unwrap();
+    let committed = committed("reports/report.md");
+    for (line, (made, committed)) in made.lines().zip(committed.lines()).enumerate() {
+        assert_eq!(
+            made,
+            committed,
+            "line {}: run `cryptodl report --from results/published`",
+            line + 1
+        );
+    }
+    assert_eq!(made.lines().count(), committed.lines().count());
+}
+
+#[test]
+fn readme_and_report_have_one_figure_for_one_quantity() {
+    let (readme, report) = (committed("README.md"), committed("reports/report.md"));
+    let cells = |line: &str| -> Vec<String> {
+        let line = line
+            .replace("\\[", "[")
+            .replace("\\]", "]")
+            .replace("\\_", "_");
+        line.trim_matches('|')
+            .split('|')
+            .map(|cell| cell.trim().to_owned())
+            .collect()
+    };
+    let mut compared = 0;
+    for line in readme
+        .lines()
+        .filter(|line| line.starts_with("| [`") && line.contains("/report.md)"))
+    {
+        let own = cells(line);
+        let name = own[0].split('`').nth(1).unwrap();
+        // The table of rates: spec, network, backend, threads, images, f32, encrypted, interval, evaluation, end to end, ...
+        let mut rows = report
+            .split("Rates on ")
+            .skip(1)
+            .flat_map(|part| part.split("<details>").next().unwrap().lines())
+            .map(cells);
+        let row = rows
+            .find(|row| row[0] == name && row.len() > 9)
+            .unwrap_or_else(|| panic!("{name} has no rate"));
+        let interval = row[7].split_once("], ").unwrap().0;
+        let wanted = [
+            row[5].clone(),
+            format!("{} {interval}]", row[6]),
+            row[8].clone(),
+            row[9].clone(),
+        ];
+        assert_eq!(own[2..6], wanted, "{name}");
+        assert!(row.contains(&own[6]), "{name}: {} in {row:?}", own[6]);
+        compared += 1;
+    }
+    assert!(compared >= 7, "{compared}");
 }

@@ -41,7 +41,10 @@ fn figures(place: &Place) -> Vec<Vec<String>> {
     let text = fs::read_to_string(sweep_folder(place).join("points.csv")).unwrap();
     let mut lines = text.lines();
     let names: Vec<&str> = lines.next().unwrap().split(',').collect();
-    let measured = |name: &str| name.ends_with("_s") || name == "peak_rss_bytes";
+    let measured = |name: &str| {
+        let sections = ["timing.", "memory.", "prediction."];
+        name.ends_with("_s") || sections.iter().any(|section| name.starts_with(section))
+    };
     lines
         .map(|line| {
             let cells = line.split(',').zip(&names);

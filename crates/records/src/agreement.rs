@@ -112,6 +112,18 @@ pub fn accuracy_steps(predictions: &PredictionTable) -> Vec<AccuracyStep> {
 }
 
 impl Accuracies {
+    /// The accuracy of an evaluation, by its name in [`STEPS`].
+    pub fn named(&self, evaluation: &str) -> Option<Accuracy> {
+        match evaluation {
+            "original" => self.original,
+            "polynomial" => self.polynomial,
+            "circuit" => self.circuit,
+            "simulated" => self.simulated,
+            "encrypted" => self.encrypted,
+            _ => None,
+        }
+    }
+
     /// Each evaluation against the labels, on all images that it evaluated.
     pub fn of(predictions: &PredictionTable) -> Self {
         let of = |name| {

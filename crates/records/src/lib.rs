@@ -6,5 +6,5 @@ mod statistics;
 mod summary;
 
 pub use predictions::{PredictionColumn, PredictionTable};
-pub use statistics::{mean_interval, median};
+pub use statistics::{Estimate, Paired, Spread, clopper_pearson, difference, median};
 pub use summary::*;

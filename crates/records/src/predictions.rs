@@ -67,6 +67,17 @@ impl PredictionTable {
             .and_then(|column| column.evaluation.as_ref())
     }
 
+    /// The first images alone, without logits.
+    #[must_use]
+    pub fn first(&self, images: usize) -> Self {
+        let mut first = self.clone().without_logits();
+        first.labels.truncate(images);
+        for column in &mut first.columns {
+            column.predicted.truncate(images);
+        }
+        first
+    }
+
     /// The same table without logits.
     #[must_use]
     pub fn without_logits(mut self) -> Self {

@@ -281,9 +281,18 @@ pub struct Timing {
     /// batches x slots x 3600 / (encrypt + evaluate + decrypt).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub predictions_per_hour_end_to_end: Option<f64>,
-    /// Evaluation of one batch that holds one image.
+    /// Evaluation of one batch, as long for one image as for many.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_s: Option<f64>,
+    /// How often the images were encrypted, evaluated and decrypted; all times are those of the median evaluation. Absent where it was once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluations: Option<u64>,
+    /// The shortest of these evaluations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluate_min_s: Option<f64>,
+    /// The longest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluate_max_s: Option<f64>,
 }
 
 /// Memory.
@@ -451,7 +460,7 @@ pub struct Predictions {
 impl Accuracy {
     /// From counts, with the 95 % Wilson score interval (Wilson 1927). `n` = 0 gives the interval [0, 1].
     pub fn wilson(correct: u64, n: u64) -> Self {
-        const Z: f64 = 1.959_963_984_540_054;
+        const Z: f64 = crate::statistics::NORMAL;
         if n == 0 {
             return Self {
                 value: 0.0,

@@ -42,6 +42,9 @@ pub enum ReportError {
         /// The limit.
         limit: usize,
     },
+    /// A question to the table of results could not be answered.
+    #[error(transparent)]
+    Results(#[from] cryptodl_results::ResultsError),
     /// The embedded file of published figures is not readable.
     #[error("the published figures in the program: {message}")]
     Published {

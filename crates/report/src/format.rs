@@ -3,7 +3,7 @@
 use cryptodl_results::{Accuracy, Agreement};
 
 /// With that many decimal places and a true minus sign; never `−0`. What is not a number is a dash, here and everywhere below.
-pub(super) fn decimals(value: f64, places: usize) -> String {
+pub(crate) fn decimals(value: f64, places: usize) -> String {
     if !value.is_finite() {
         return "–".to_owned();
     }
@@ -16,7 +16,7 @@ pub(super) fn decimals(value: f64, places: usize) -> String {
 }
 
 /// At least three significant digits, no more than needed: `0.0123`, `1.23`, `123`, `12,345`.
-pub(super) fn significant(value: f64) -> String {
+pub(crate) fn significant(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return decimals(value, 0);
     }
@@ -41,7 +41,7 @@ pub(super) fn significant(value: f64) -> String {
 }
 
 /// As few digits as name the value: `−4`, `0.25`.
-pub(super) fn plain(value: f64) -> String {
+pub(crate) fn plain(value: f64) -> String {
     if value.is_finite() {
         value.to_string().replace('-', "−")
     } else {
@@ -50,7 +50,7 @@ pub(super) fn plain(value: f64) -> String {
 }
 
 /// Whole numbers in groups of three: `10,000`.
-pub(super) fn count(value: u64) -> String {
+pub(crate) fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -63,7 +63,7 @@ pub(super) fn count(value: u64) -> String {
 }
 
 /// Large counts, short: `845`, `12.3 k`, `1.24 M`.
-pub(super) fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     let (factor, unit) = match value.abs() {
         size if size >= 999.5e6 => (1e9, " G"),
         size if size >= 999.5e3 => (1e6, " M"),
@@ -80,7 +80,7 @@ pub(super) fn short(value: f64) -> String {
 }
 
 /// A share as a percentage with two places, more where the next nine begins there: `99.21 %`, `99.997 %`, `100 %`.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     if share >= 1.0 {
         return "100 %".to_owned();
     }
@@ -92,12 +92,12 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 /// `99.21 %`.
-pub(super) fn accuracy(accuracy: &Accuracy) -> String {
+pub(crate) fn accuracy(accuracy: &Accuracy) -> String {
     percent(accuracy.value)
 }
 
 /// `[99.01, 99.37]`.
-pub(super) fn interval(accuracy: &Accuracy) -> String {
+pub(crate) fn interval(accuracy: &Accuracy) -> String {
     format!(
         "[{}, {}]",
         decimals(accuracy.low * 100.0, 2),
@@ -106,7 +106,7 @@ pub(super) fn interval(accuracy: &Accuracy) -> String {
 }
 
 /// `99.99 %`, and how many differ: `99.99 % (1 differs)`.
-pub(super) fn agreement(agreement: &Agreement) -> String {
+pub(crate) fn agreement(agreement: &Agreement) -> String {
     let differ = ((1.0 - agreement.value) * agreement.n as f64).round() as u64;
     match differ {
         0 => "100 %".to_owned(),
@@ -116,7 +116,7 @@ pub(super) fn agreement(agreement: &Agreement) -> String {
 }
 
 /// `850 µs`, `12 ms`, `3.4 s`, `2 min 5 s`, `1 h 12 min`.
-pub(super) fn seconds(value: f64) -> String {
+pub(crate) fn seconds(value: f64) -> String {
     match value {
         value if !value.is_finite() => decimals(value, 0),
         value if value <= 0.0 => "0 s".to_owned(),
@@ -136,7 +136,7 @@ pub(super) fn seconds(value: f64) -> String {
 }
 
 /// Powers of 1024: `512 B`, `12.3 KiB`, `1.24 GiB`.
-pub(super) fn bytes(value: f64) -> String {
+pub(crate) fn bytes(value: f64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut value = value;
     let mut unit = 0;
@@ -152,12 +152,12 @@ pub(super) fn bytes(value: f64) -> String {
 }
 
 /// An hourly rate: `1.24 M/h`.
-pub(super) fn per_hour(rate: f64) -> String {
+pub(crate) fn per_hour(rate: f64) -> String {
     format!("{}/h", short(rate.round()))
 }
 
 /// 10 to a power: written out from 0.001 to 10,000, with a superscript beyond.
-pub(super) fn power_of_ten(power: i32) -> String {
+pub(crate) fn power_of_ten(power: i32) -> String {
     match power {
         0..=4 => count(10_u64.pow(power.unsigned_abs())),
         -3..0 => decimals(10_f64.powi(power), power.unsigned_abs() as usize),
@@ -166,7 +166,7 @@ pub(super) fn power_of_ten(power: i32) -> String {
 }
 
 /// A digit times [`power_of_ten`].
-pub(super) fn multiple_of_ten(factor: u8, power: i32) -> String {
+pub(crate) fn multiple_of_ten(factor: u8, power: i32) -> String {
     match (factor, power) {
         (1, _) => power_of_ten(power),
         (_, 0..=4) => count(u64::from(factor) * 10_u64.pow(power.unsigned_abs())),
@@ -179,7 +179,7 @@ pub(super) fn multiple_of_ten(factor: u8, power: i32) -> String {
 }
 
 /// A whole number raised: `⁻¹²`.
-pub(super) fn superscript(value: i32) -> String {
+pub(crate) fn superscript(value: i32) -> String {
     const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     value
         .to_string()
@@ -193,7 +193,7 @@ pub(super) fn superscript(value: i32) -> String {
 }
 
 /// Ascending coefficients as a formula: `0.234 + 0.5 x − 0.01 x³`.
-pub(super) fn polynomial(coefficients: &[f64]) -> String {
+pub(crate) fn polynomial(coefficients: &[f64]) -> String {
     let mut out = String::new();
     for (power, value) in coefficients
         .iter()
@@ -224,7 +224,7 @@ pub(super) fn polynomial(coefficients: &[f64]) -> String {
 }
 
 /// A CSV file from a header and rows of cells.
-pub(super) fn csv(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub(crate) fn csv(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let quoted = |cell: &str| match cell.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", cell.replace('"', "\"\"")),
         false => cell.to_owned(),

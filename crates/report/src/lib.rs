@@ -1,73 +1,37 @@
-//! Charts and pages about a run, made from its stored results alone. The only place that names plotters.
+//! Charts and pages from stored results alone: the page of a run, of a study of approximations, and of all studies. The only place that names
+//! plotters.
 //!
-//! [`charts`] draws; [`write_report`] writes `report.md` and the self-contained `report.html`. Both pages show the same
-//! `document`: what is said is decided in one place, how it looks in another.
+//! What is said is decided in `run` and `study`, as plain data ([`page`] and [`plot`]); how it looks, in these two.
 
-mod axes;
-mod canvas;
-mod charts;
-mod document;
 mod error;
 mod format;
-mod html;
-mod input;
-mod markdown;
-mod render;
+mod names;
+mod page;
+mod plot;
+mod run;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod sample;
-pub mod site;
 mod study;
-mod style;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests;
+mod words;
 
 use std::path::Path;
 
 use cryptodl_runtime::write_whole;
 
-pub use charts::charts;
-pub use document::Document;
 pub use error::ReportError;
-pub use input::{ActivationPlot, PlanRow, RunReport, SAMPLES, Sample};
-pub use render::Chart;
-pub use study::{ApproximationReport, ApproximationRow, Inputs, write_approximations};
-
-/// Writes `<name>.svg` and `<name>.png` of every chart.
-///
-/// # Errors
-/// [`ReportError::Io`].
-pub fn write_charts(folder: &Path, charts: &[Chart]) -> Result<(), ReportError> {
-    for chart in charts {
-        write(
-            &folder.join(format!("{}.svg", chart.name)),
-            chart.svg.as_bytes(),
-        )?;
-        write(&folder.join(format!("{}.png", chart.name)), &chart.png)?;
-    }
-    Ok(())
-}
-
-/// Writes `report.md`, which links to the charts' files beside it, and `report.html`, which holds everything.
-///
-/// # Errors
-/// [`ReportError::Io`].
-pub fn write_report(
-    folder: &Path,
-    report: &RunReport,
-    charts: &[Chart],
-) -> Result<(), ReportError> {
-    let document = Document::of(report);
-    write(
-        &folder.join("report.md"),
-        markdown::page(&document, charts).as_bytes(),
-    )?;
-    write(
-        &folder.join("report.html"),
-        html::page(&document, charts).as_bytes(),
-    )
-}
+pub use plot::Chart;
+pub use run::{
+    ActivationPlot, Inputs, PlanRow, RunReport, SAMPLES, Sample, charts, write_charts, write_report,
+};
+pub use study::{
+    APPROXIMATION_COLUMNS, ApproximationReport, ChartRecord, MAX_BYTES, MeasuredInputs,
+    ReportFiles, StudyReport, SweepRecord, write_approximations, write_studies,
+};
+pub use words::rate as rate_words;
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
     write_whole(path, bytes).map_err(|source| ReportError::Io {

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use polyapprox::{Function, Interval};
+use polyapprox::Interval;
 
-use super::{ActivationPlot, PlanRow, RunReport, Sample};
-use cryptodl_model::PreActivation;
+use crate::{ActivationPlot, Inputs, PlanRow, RunReport, SAMPLES, Sample};
 use cryptodl_results::{
     Accuracies, ActivationSummary, AgreementSummary, Compared, ComparedBits, DataDigest,
     EncryptionSummary, EpochRow, Evaluation, LayerRow, Machine, Manifest, Memory, NetworkSummary,
     Prediction, PredictionTable, Predictions, Program, StageRecord, Summary, Timing,
 };
-use cryptodl_spec::Shape;
 
 /// A small generator (SplitMix64), uniform in 0..1.
 struct Random(u64);
@@ -32,7 +30,7 @@ impl Random {
 const CLASSES: usize = 10;
 
 /// A run on `images` test images, all of them encrypted.
-pub(super) fn run(images: usize) -> RunReport {
+pub(crate) fn run(images: usize) -> RunReport {
     let predictions = PredictionTable::from(&predictions(images));
     let class_names: Vec<String> = (0..CLASSES).map(|class| class.to_string()).collect();
     let summary = Summary {
@@ -84,6 +82,9 @@ pub(super) fn run(images: usize) -> RunReport {
             images_per_hour: Some(979_858.0),
             predictions_per_hour_end_to_end: Some(1_282_900.0),
             latency_s: Some(18.2),
+            evaluations: Some(3),
+            evaluate_min_s: Some(35.9),
+            evaluate_max_s: Some(39.2),
         },
         memory: Memory {
             peak_rss_bytes: Some(5_234_491_392),
@@ -107,24 +108,18 @@ pub(super) fn run(images: usize) -> RunReport {
         plan: layers()
             .iter()
             .map(|row| PlanRow {
-                name: row.name.clone(),
                 level: row.limbs - 1,
                 bound_bits: 9.5 + row.index as f64,
-                predicted_seconds: row.seconds * 1.1,
             })
             .collect(),
         misclassified: RunReport::misclassified_indices(&predictions)
             .into_iter()
-            .take(super::SAMPLES)
+            .take(SAMPLES)
             .map(|(index, label, predicted)| Sample {
                 index,
                 label,
                 predicted,
-                shape: Shape {
-                    channels: 1,
-                    height: 28,
-                    width: 28,
-                },
+                shape: [1, 28, 28],
                 pixels: ring(index),
             })
             .collect(),
@@ -147,6 +142,8 @@ fn manifest() -> Manifest {
         key: digest.chars().rev().collect(),
         reused,
         seconds,
+        commit: Some("89abcdef0123456789abcdef0123456789abcdef".into()),
+        dirty: Some(false),
     };
     Manifest {
         program: Program {
@@ -249,7 +246,7 @@ fn activation(index: usize, name: &str) -> ActivationPlot {
     }
     ActivationPlot {
         name: name.into(),
-        function: Function::Relu,
+        function: polyapprox::Function::Relu,
         interval: Interval::new(-4.0, 4.0).unwrap(),
         polynomials: (0..16)
             .map(|_| {
@@ -260,17 +257,13 @@ fn activation(index: usize, name: &str) -> ActivationPlot {
                 ]
             })
             .collect(),
-        measured: PreActivation {
-            layer: 2 * index + 1,
-            min: -5.31,
-            max: 6.02,
+        inputs: Inputs {
+            ends: (-5.31, 6.02),
             mean: -0.1,
-            std: 0.8 + 0.25 * index as f64,
+            deviation: 0.8 + 0.25 * index as f64,
             outside: 0.0004 * (index + 1) as f64,
-            channel_abs_max: vec![4.0; 16],
-            histogram_low: low,
-            histogram_high: high,
-            histogram,
+            range: (low, high),
+            counts: histogram,
         },
     }
 }

@@ -53,6 +53,12 @@ pub enum ResultsError {
         /// In the words of the reader.
         message: String,
     },
+    /// A question to a table that the reader of tables could not answer.
+    #[error("a query on a table of results: {message}")]
+    Query {
+        /// In the words of the reader.
+        message: String,
+    },
     /// A column is not there.
     #[error("{}: column `{column}` is missing", path.display())]
     MissingColumn {

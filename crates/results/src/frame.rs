@@ -62,6 +62,27 @@ impl<'a> Frame<'a> {
         Ok(Self { path, data })
     }
 
+    /// Reads a CSV file with a header, every column with the type that its cells show.
+    pub fn read_typed_csv(path: &'a Path) -> Result<Self, ResultsError> {
+        let bytes = fs::read(path).map_err(ResultsError::io("read", path))?;
+        let data = CsvReadOptions::default()
+            .with_infer_schema_length(None)
+            .into_reader_with_file_handle(Cursor::new(bytes))
+            .finish()
+            .map_err(|error| table(path, "CSV", &error))?;
+        Ok(Self { path, data })
+    }
+
+    /// A table that is already made.
+    pub const fn of(path: &'a Path, data: DataFrame) -> Self {
+        Self { path, data }
+    }
+
+    /// The table alone.
+    pub fn into_data(self) -> DataFrame {
+        self.data
+    }
+
     /// Reads a Parquet file.
     pub fn read_parquet(path: &'a Path) -> Result<Self, ResultsError> {
         let bytes = fs::read(path).map_err(ResultsError::io("read", path))?;
@@ -84,22 +105,6 @@ impl<'a> Frame<'a> {
     /// Whether there is a column of that name.
     pub fn has(&self, name: &str) -> bool {
         self.data.column(name).is_ok()
-    }
-
-    /// The names of the columns, in order.
-    pub fn names(&self) -> Vec<String> {
-        self.data
-            .get_column_names()
-            .into_iter()
-            .map(ToString::to_string)
-            .collect()
-    }
-
-    /// The cells of a text column.
-    pub fn texts(&self, name: &str) -> Result<Vec<Option<String>>, ResultsError> {
-        let column = self.column(name)?;
-        let cells = column.str().map_err(|_| self.wrong_type(column, "text"))?;
-        Ok(cells.iter().map(|cell| cell.map(str::to_owned)).collect())
     }
 
     /// The cells of a text column, each parsed.

@@ -64,8 +64,14 @@ pub struct StageRecord {
     pub key: String,
     /// Whether it came out of the store.
     pub reused: bool,
-    /// Wall-clock seconds in this run.
+    /// Wall-clock seconds when it was computed.
     pub seconds: f64,
+    /// Commit of the program that computed it, in this run or an earlier one; absent where that was not recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Whether that program differed from its commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dirty: Option<bool>,
 }
 
 /// A file with a network that was trained before.
@@ -213,6 +219,8 @@ mod tests {
             key: "00ff".into(),
             reused: false,
             seconds: 1.5,
+            commit: Some("0123".into()),
+            dirty: Some(false),
         });
         manifest.finish();
         let text = serde_json::to_string(&manifest).unwrap();

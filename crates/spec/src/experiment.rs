@@ -410,6 +410,9 @@ pub struct EncryptionSpec {
     /// How many views of an image the client encrypts, 1 or 2: the image, and its mirror image. It averages their logits.
     #[serde(skip_serializing_if = "is_single")]
     pub views: usize,
+    /// How often the images are encrypted, evaluated and decrypted: the times are those of the median evaluation.
+    #[serde(skip_serializing_if = "is_single")]
+    pub repetitions: usize,
     /// Bits of a look-up's index (`tfhe` alone), 3 to 7; `None`: a search on held-out training images chooses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_bits: Option<u32>,

@@ -272,6 +272,8 @@ raw_table!(
         memory_gib: OrAuto<Real>,
         /// Views of an image that the client encrypts: 2 adds the mirror image.
         views: Whole,
+        /// How often the encrypted evaluation is made; the median is kept.
+        repetitions: Whole,
         /// Bits of a look-up's index; `tfhe` alone.
         message_bits: OrAuto<Whole>,
         /// Bits of a pixel, 1, 2, 4 or 8; `tfhe` alone.

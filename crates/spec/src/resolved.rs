@@ -269,6 +269,9 @@ fn write(experiment: &Experiment, text: &mut String) -> fmt::Result {
     if encryption.views > 1 {
         writeln!(text, "views = {}", encryption.views)?;
     }
+    if encryption.repetitions > 1 {
+        writeln!(text, "repetitions = {}", encryption.repetitions)?;
+    }
     if encryption.backend.bootstraps() {
         writeln!(
             text,

@@ -5,13 +5,23 @@ use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
 /// The keys of a study: name, type, meaning. A test compares them with those that are read.
-pub(super) const STUDY: [(&str, &str, &str); 10] = [
+pub(super) const STUDY: [(&str, &str, &str); 13] = [
     (
         "name",
         "text",
         "What folders and reports are called; at most 32 letters, digits, `-` and `_`.",
     ),
     ("title", "text", "What is asked, for people."),
+    (
+        "question",
+        "text",
+        "What the report's page asks, where the title says something else.",
+    ),
+    (
+        "answers",
+        "`\"RQ2\"`, `\"RQ3\"` or `\"RQ4\"`",
+        "The paper's question that the study answers in the report.",
+    ),
     (
         "kind",
         "`\"runs\"` or `\"approximation\"`",
@@ -42,6 +52,11 @@ pub(super) const STUDY: [(&str, &str, &str); 10] = [
         "part",
         "list of sections",
         "Parts with a `name` and `set`, `axis`, `exclude` and `seeds` of their own, one table for all.",
+    ),
+    (
+        "chart",
+        "list of sections",
+        "Charts of the report: `part`, `title`, `x`, `y`, `series`; without any, every part has one.",
     ),
     (
         "approximation",
@@ -91,10 +106,11 @@ pub fn schema() -> Value {
         .iter()
         .map(|(name, _, meaning)| {
             let mut property = match *name {
-                "name" | "title" => json!({ "type": "string" }),
+                "name" | "title" | "question" => json!({ "type": "string" }),
                 "kind" => json!({ "enum": ["runs", "approximation"] }),
                 "base" => json!({ "anyOf": [{ "type": "string" }, base] }),
-                "axis" | "exclude" | "part" => {
+                "answers" => json!({ "enum": ["RQ2", "RQ3", "RQ4"] }),
+                "axis" | "exclude" | "part" | "chart" => {
                     json!({ "type": "array", "items": { "type": "object" } })
                 }
                 "seeds" => json!({ "type": "array", "items": { "type": "integer" } }),

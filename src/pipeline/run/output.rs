@@ -215,6 +215,8 @@ fn manifest(
             key: stage.key.clone(),
             reused: stage.reused,
             seconds: stage.seconds,
+            commit: stage.commit.clone(),
+            dirty: stage.dirty,
         })
         .collect();
     manifest.data.push(DataDigest {

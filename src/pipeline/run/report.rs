@@ -4,7 +4,7 @@ use super::results::StageResults;
 use crate::data::Dataset;
 use crate::model::TrainedLayer;
 use crate::pipeline::PipelineError;
-use crate::report::{ActivationPlot, PlanRow, RunReport, SAMPLES, Sample};
+use crate::report::{ActivationPlot, Inputs, PlanRow, RunReport, SAMPLES, Sample};
 use crate::results::{LayerRow, Manifest, PredictionTable, Summary};
 use crate::spec::Experiment;
 
@@ -55,10 +55,8 @@ fn plan_rows(made: &StageResults) -> Vec<PlanRow> {
     let images = usize::try_from(timing.images).unwrap_or(usize::MAX);
     let layers = made.circuit.compiled.planned_layers(images, timing.threads);
     let rows = layers.into_iter().map(|layer| PlanRow {
-        name: layer.name,
         level: layer.level,
         bound_bits: layer.bound_bits,
-        predicted_seconds: layer.predicted_seconds,
     });
     rows.collect()
 }
@@ -87,7 +85,14 @@ fn activations(
             function: experiment.activation.function,
             interval: experiment.activation.interval,
             polynomials: polynomial.polynomials().collect(),
-            measured: measured.clone(),
+            inputs: Inputs {
+                ends: (measured.min, measured.max),
+                mean: measured.mean,
+                deviation: measured.std,
+                outside: measured.outside,
+                range: (measured.histogram_low, measured.histogram_high),
+                counts: measured.histogram.clone(),
+            },
         });
     }
     Ok(plots)
@@ -101,7 +106,11 @@ fn misclassified(dataset: &Dataset, table: &PredictionTable) -> Vec<Sample> {
             index,
             label,
             predicted,
-            shape: dataset.test.shape,
+            shape: [
+                dataset.test.shape.channels,
+                dataset.test.shape.height,
+                dataset.test.shape.width,
+            ],
             pixels: dataset.test.image(index).to_vec(),
         })
         .collect()

@@ -100,6 +100,8 @@ impl<'a> Session<'a> {
             key: key.into(),
             reused,
             seconds: entry.seconds,
+            commit: entry.commit.clone(),
+            dirty: entry.dirty,
         });
         Ok(entry)
     }

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PipelineError, Stage};
 use crate::results::{read_json, write_json};
-use crate::spec::{ContentKey, Experiment, Point, Sweep};
+use crate::spec::{ContentKey, Experiment, Point, StudyPage, Sweep};
 use cryptodl_runtime::Progress;
 use cryptodl_runtime::write_whole;
 
@@ -153,6 +153,8 @@ struct SavedSweep<'a> {
     name: &'a str,
     title: &'a str,
     key: String,
+    #[serde(flatten)]
+    page: &'a StudyPage,
     keys: &'a [String],
     points: &'a [Point],
 }
@@ -240,6 +242,7 @@ pub fn run_sweep<'a>(
         name,
         title,
         key: sweep_key(name, sweep)?.to_string(),
+        page: &sweep.page,
         keys: &sweep.keys,
         points: &sweep.points,
     };
@@ -409,20 +412,17 @@ impl Work<'_, '_> {
     fn write_tables(&self) -> Result<(), PipelineError> {
         // The lock is held while writing: an older table must not replace a newer one.
         let points = lock(&self.points);
-        let rows = table::Rows::read(&points, self.options.out);
-        let grid = rows.points(&self.sweep.keys);
-        grid.write_csv(&self.folder.join("points.csv"))?;
-        grid.write_parquet(&self.folder.join("points.parquet"))?;
-        let mut text = format!(
-            "# {}\n\n{}",
-            self.title,
-            rows.readable(&self.sweep.keys).markdown()
-        );
-        if let Some(seeds) = rows.seeds(&self.sweep.keys) {
+        let tables = table::PointTables::read(&points, &self.sweep.keys, self.options.out)?;
+        tables.all.write_csv(&self.folder.join("points.csv"))?;
+        tables
+            .all
+            .write_parquet(&self.folder.join("points.parquet"))?;
+        let mut text = format!("# {}\n\n{}", self.title, tables.readable.markdown());
+        if let Some(seeds) = tables.seeds {
             seeds.write_csv(&self.folder.join("seeds.csv"))?;
             seeds.write_parquet(&self.folder.join("seeds.parquet"))?;
             text.push_str(
-                "\n## Means over seeds\n\nWith the 95 % interval of the mean (Student's t).\n\n",
+                "\n## Means over seeds\n\nWith a 95 % interval over seeds and test images.\n\n",
             );
             text.push_str(&seeds.markdown());
         }

@@ -65,10 +65,40 @@ impl Runner for Fake<'_> {
             .join("runs")
             .join(format!("{}-00000000", experiment.name));
         fs::create_dir_all(&folder).unwrap();
-        let accuracy = 0.9 + 0.01 * degree as f64 + 0.001 * experiment.seed as f64;
+        // Of 100 images so many are right, the first ones.
+        let correct = 90 + degree + experiment.seed as usize % 3;
+        let accuracy = crate::results::Accuracy::wilson(correct as u64, 100);
+        let summary = serde_json::json!({
+            "name": experiment.name, "dataset": "digits",
+            "activation": { "function": "relu", "method": "hermite", "degree": degree, "interval": [-4.0, 4.0] },
+            "network": { "depth": 0, "parameters": 1, "macs": 1, "activations": 1 },
+            "accuracy": { "polynomial": accuracy }, "agreement": {},
+            "timing": { "images": 0, "batch": 0, "threads": 0 }, "memory": {}
+        });
+        write_json(&folder.join("summary.json"), &summary).unwrap();
+        write_json(
+            &folder.join("manifest.json"),
+            &crate::results::Manifest::default(),
+        )
+        .unwrap();
         fs::write(
-            folder.join("summary.json"),
-            format!("{{\"accuracy\":{{\"polynomial\":{{\"value\":{accuracy},\"n\":100}}}},\"encryption\":{{\"scheme\":\"clear\"}}}}"),
+            folder.join("spec.toml"),
+            format!("seed = {}\n", experiment.seed),
+        )
+        .unwrap();
+        let predictions = crate::results::PredictionTable {
+            labels: vec![0; 100],
+            columns: vec![crate::results::PredictionColumn {
+                name: "polynomial".into(),
+                predicted: (0..100)
+                    .map(|image| Some(u16::from(image >= correct)))
+                    .collect(),
+                evaluation: None,
+            }],
+        };
+        crate::results::tables::write_predictions(
+            &folder.join("predictions.parquet"),
+            &predictions,
         )
         .unwrap();
         fs::write(
@@ -123,13 +153,24 @@ fn points_run_once_and_the_table_holds_all() {
     let csv = table(&outcome);
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!(lines.len(), 7);
-    assert!(lines[0].starts_with("id,parts,activation.degree,seed,state,original,"));
+    assert!(
+        lines[0].starts_with("id,parts,set.activation.degree,set.seed,state,"),
+        "{csv}"
+    );
     assert!(
         lines[6].contains(",3,3,done,") && lines[6].contains(",0.25,"),
         "{csv}"
     );
+    // Degree 2 of seeds 1, 2, 3: 93, 94 and 92 of 100.
     let seeds = fs::read_to_string(outcome.folder.join("seeds.csv")).unwrap();
-    assert!(seeds.lines().nth(1).unwrap().starts_with("2,3,"), "{seeds}");
+    assert_eq!(
+        seeds.lines().next(),
+        Some("activation.degree,seeds,polynomial,polynomial_low,polynomial_high")
+    );
+    assert!(
+        seeds.lines().nth(1).unwrap().starts_with("2,3,0.93"),
+        "{seeds}"
+    );
     let markdown = fs::read_to_string(outcome.folder.join("points.md")).unwrap();
     assert!(markdown.starts_with("# A study\n") && markdown.contains("Means over seeds"));
 

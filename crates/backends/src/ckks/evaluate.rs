@@ -126,6 +126,7 @@ pub(super) fn evaluate(
             )),
             // A batch costs the same however many of its slots are filled.
             latency_s: Some(evaluate.as_secs_f64() / batches.max(1) as f64),
+            ..Timing::default()
         },
     })
 }

@@ -104,6 +104,7 @@ pub(super) fn evaluate(
             images_per_hour: Some(hourly(evaluate)),
             predictions_per_hour_end_to_end: Some(hourly(encrypt + evaluate + decrypt)),
             latency_s: Some(per_image(evaluate)),
+            ..Timing::default()
         },
     })
 }

@@ -8,6 +8,7 @@ use cryptodl_spec::{BackendName, EncryptionSpec, Experiment, LayerSpec, Shape};
 pub fn encryption(scale_bits: u32, weight_bits: u32) -> EncryptionSpec {
     EncryptionSpec {
         views: 1,
+        repetitions: 1,
         backend: BackendName::Ckks,
         security_bits: 128,
         images: 0,

@@ -98,6 +98,7 @@ pub(super) fn check(raw: &RawEncryption, dataset: &DatasetSpec) -> Result<Encryp
         )?,
         memory_gib: real_or_auto(&raw.memory_gib, "encryption.memory_gib", MEMORY_GIB)?,
         views,
+        repetitions: whole(&raw.repetitions, "encryption.repetitions", 1, 1..=100)?,
         message_bits: whole_or_auto(&raw.message_bits, "encryption.message_bits", MESSAGE_BITS)?,
         pixel_bits,
     })

@@ -7,6 +7,7 @@
 
 mod approximation;
 mod axes;
+mod charts;
 mod expand;
 mod points;
 mod reader;
@@ -16,6 +17,7 @@ mod tests;
 mod value;
 
 pub use approximation::ApproximationSpec;
+pub use charts::{StudyChart, StudyPage};
 pub use expand::MAX_POINTS;
 pub use study::{Point, Study, StudyKind, Sweep};
 pub use value::Value;

@@ -1,6 +1,7 @@
 //! From the combinations of a study to its points: each one the base with its values, through the checks of any experiment.
 
 use super::axes::{Part, Setting};
+use super::charts::StudyPage;
 use super::expand::{MAX_POINTS, combinations, overlap};
 use super::study::{Base, Point, Sweep};
 use super::value::Value;
@@ -74,7 +75,11 @@ impl Runs<'_> {
         for point in &mut points {
             fill(point, &keys);
         }
-        Ok(Sweep { keys, points })
+        Ok(Sweep {
+            keys,
+            points,
+            page: StudyPage::default(),
+        })
     }
 
     fn point(

@@ -2,6 +2,7 @@
 
 use super::approximation::{self, ApproximationSpec};
 use super::axes::{self, Axis, Part, Setting};
+use super::charts::{self, StudyPage};
 use super::points::Runs;
 use super::reader::{self, Reader};
 use super::value::Value;
@@ -44,6 +45,8 @@ pub struct Sweep {
     pub keys: Vec<String>,
     /// Different experiments, in the order of the file.
     pub points: Vec<Point>,
+    /// What the report says and shows of them.
+    pub page: StudyPage,
 }
 
 /// One experiment of a sweep.
@@ -142,7 +145,9 @@ impl Study {
                     catalog,
                 };
                 let base = base(&reader, folder).map_err(|fault| fault.told(&sources))?;
-                StudyKind::Runs(study.expand(&parts, &base, &sources)?)
+                let sweep = study.expand(&parts, &base, &sources)?;
+                let page = charts::read(&reader, &parts, &sweep.keys).map_err(told)?;
+                StudyKind::Runs(Sweep { page, ..sweep })
             }
         };
         Ok(Self { name, title, kind })
@@ -162,7 +167,9 @@ fn kind(reader: &Reader<'_, '_>) -> Result<Kind, Problem> {
             "runs" => (Kind::Runs, &["approximation"][..]),
             "approximation" => (
                 Kind::Approximation,
-                &["base", "set", "axis", "exclude", "seeds", "part"][..],
+                &[
+                    "base", "set", "axis", "exclude", "seeds", "part", "chart", "answers",
+                ][..],
             ),
             other => {
                 return Err(Problem::new(format!("`kind` cannot be {other:?}"))
