@@ -10,6 +10,6 @@ pub fn ternary(seed: &[u8; 32], secret: &mut [i8]) {
 }
 
 /// Adds the errors of a seed.
-pub fn add_errors(seed: &[u8; 32], polynomial: &mut [i64]) {
+pub fn add_errors(seed: &[u8; 32], polynomial: &mut [u64]) {
     SecretStream::new(seed, 0).add_errors(Ring::Standard, polynomial);
 }
