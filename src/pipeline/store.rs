@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::program::this_program;
-use cryptodl_runtime::files::{Access, DraftFolder};
+use cryptodl_runtime::files::{Access, DraftFolder, remove_folder};
 
 /// A folder of finished stages.
 #[derive(Debug, Clone)]
@@ -147,7 +147,7 @@ impl Store {
         }
         let target = self.path(stage, key);
         if force {
-            remove(&target)?;
+            remove_folder(&target).map_err(io_error("remove", &target))?;
         } else if let Some(entry) = self.find(stage, key)? {
             return Ok(Claim::Done(entry));
         }
@@ -242,15 +242,6 @@ impl Pending {
             commit: listing.commit,
             dirty: listing.dirty,
         })
-    }
-}
-
-fn remove(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(io_error("remove", path)(error))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -8,11 +8,16 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::{NamedTempFile, TempDir};
 
 /// In the name of everything that is not finished.
 const MARK: &str = ".partial-";
+/// How long a folder's lock is waited for. Whoever follows these rules holds it for milliseconds; somebody else who may read the folder could
+/// hold it for ever.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Who may read a new file. The mode of a file that is already there is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,19 +62,16 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn write(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
-    let target = followed(path)?;
-    let kept = match fs::metadata(&target) {
+    let kept = match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => Some(metadata.permissions()),
+        // As the system opens it: `/dev/stdout` is a link to a name that nothing has, and leads to a pipe all the same.
         Ok(_) => {
-            return OpenOptions::new()
-                .write(true)
-                .open(&target)?
-                .write_all(bytes);
+            return OpenOptions::new().write(true).open(path)?.write_all(bytes);
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    let mut draft = Draft::new(&target, access)?;
+    let mut draft = Draft::new(&followed(path)?, access)?;
     if let Some(kept) = kept {
         draft.file.as_file().set_permissions(kept)?;
     }
@@ -137,9 +139,10 @@ impl Draft {
         if let Some(permissions) = access.permissions(false) {
             builder.permissions(permissions);
         }
+        let mut unfinished = unfinished();
         let file = builder.tempfile_in(folder)?;
         hold(file.as_file());
-        unfinished().insert(file.path().to_path_buf());
+        unfinished.insert(file.path().to_path_buf());
         Ok(Self {
             file,
             target: target.to_path_buf(),
@@ -191,13 +194,14 @@ impl DraftFolder {
         if let Some(permissions) = access.permissions(true) {
             builder.permissions(permissions);
         }
+        let mut unfinished = unfinished();
         let folder = builder.tempdir_in(within)?;
         // A system that has no locks for folders leaves them to whoever tidies up.
         let lock = File::open(folder.path()).ok();
         if let Some(lock) = &lock {
             hold(lock);
         }
-        unfinished().insert(folder.path().to_path_buf());
+        unfinished.insert(folder.path().to_path_buf());
         Ok(Self {
             folder,
             _lock: lock,
@@ -215,6 +219,37 @@ impl DraftFolder {
         self.folder.disable_cleanup(true);
         Ok(())
     }
+
+    /// Puts the folder in the place of another one, which goes once the new one is there. Of several processes that do so at the same time,
+    /// the last one's stays.
+    pub fn replace(self, target: &Path) -> io::Result<()> {
+        let within = folder_of(target);
+        let old = Self::new(within, "old", Access::Owner)?;
+        let _alone = Alone::wait(within);
+        let kept = old.path().join("old");
+        match fs::rename(target, &kept) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let placed = self.publish(target);
+        if placed.is_err() {
+            // Nothing to go back to where nothing was there.
+            let _ = fs::rename(&kept, target);
+        }
+        placed
+    }
+}
+
+/// Removes a folder, if it is there: at once under its own name, so that a kill does not leave half of it in its place.
+pub fn remove_folder(path: &Path) -> io::Result<()> {
+    if !path.try_exists()? {
+        return Ok(());
+    }
+    let gone = DraftFolder::new(folder_of(path), "old", Access::Owner)?;
+    match fs::rename(path, gone.path().join("old")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 impl Drop for DraftFolder {
@@ -223,11 +258,14 @@ impl Drop for DraftFolder {
     }
 }
 
-/// Removes everything that this process has begun and not finished: the last thing that it does when a signal ends it.
+/// Removes everything that this process has begun and not finished: the last thing that it does when a signal ends it. Whatever else of the
+/// process begins or finishes a draft from here on waits for the end.
 pub fn abandon() {
-    for path in unfinished().iter() {
+    let unfinished = unfinished();
+    for path in unfinished.iter() {
         remove(path);
     }
+    std::mem::forget(unfinished);
 }
 
 fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
@@ -247,19 +285,48 @@ fn hold(file: &File) {
     let _ = file.try_lock();
 }
 
+/// The lock of a folder: as long as it is held, no other process makes or removes drafts there, or puts one into another's place.
+#[derive(Debug)]
+pub struct Alone {
+    // Held for its lifetime.
+    _lock: File,
+}
+
+impl Alone {
+    /// Waits for the lock. None where the system has no locks for folders, the folder cannot be read, or somebody does not give it back:
+    /// what follows then relies on names alone, which are drawn at random.
+    pub fn wait(folder: &Path) -> Option<Self> {
+        let lock = File::open(folder).ok()?;
+        let start = Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Some(Self { _lock: lock }),
+                Err(fs::TryLockError::WouldBlock) if start.elapsed() < PATIENCE => {
+                    thread::sleep(Duration::from_millis(2));
+                }
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
 /// Keeps other processes from making or removing drafts in a folder, and removes those whose writers are gone.
-fn alone_in(folder: &Path) -> Option<File> {
+fn alone_in(folder: &Path) -> Option<Alone> {
     // A draft's folder is its maker's alone already, and locked.
     let name = folder.file_name().unwrap_or_default();
     if name.to_string_lossy().contains(MARK) {
         return None;
     }
-    let lock = File::open(folder).ok()?;
-    lock.lock().ok()?;
+    let alone = Alone::wait(folder)?;
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if !(name.starts_with('.') && name.contains(MARK)) {
+        // Nothing else is a draft; opening a pipe that somebody put there would wait for ever.
+        let is_draft = || {
+            let kind = entry.file_type();
+            kind.is_ok_and(|kind| kind.is_file() || kind.is_dir())
+        };
+        if !(name.starts_with('.') && name.contains(MARK) && is_draft()) {
             continue;
         }
         // What is locked belongs to a living process.
@@ -267,7 +334,7 @@ fn alone_in(folder: &Path) -> Option<File> {
             remove(&entry.path());
         }
     }
-    Some(lock)
+    Some(alone)
 }
 
 fn remove(path: &Path) {
@@ -369,6 +436,53 @@ mod tests {
         assert_eq!(count(folder.path()), 3);
         drop(DraftFolder::new(folder.path(), "gone", Access::Owner).unwrap());
         assert_eq!(count(folder.path()), 3);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_others_put_into_the_folder_makes_nobody_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = std::process::Command::new("mkfifo")
+            .arg(folder.path().join(".a.partial-pipe00"))
+            .status();
+        assert!(made.unwrap().success());
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("kept"), "kept").unwrap();
+        let link = folder.path().join(".a.partial-link00");
+        std::os::unix::fs::symlink(outside.path(), link).unwrap();
+        // Opening the pipe would never end.
+        write_whole(&folder.path().join("a"), b"a").unwrap();
+        assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"a");
+        assert!(outside.path().join("kept").is_file());
+        // Nor does a lock that nobody gives back.
+        let lock = File::open(folder.path()).unwrap();
+        lock.lock().unwrap();
+        write_whole(&folder.path().join("a"), b"b").unwrap();
+        assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"b");
+    }
+
+    #[test]
+    fn folders_replace_each_other_whoever_comes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("run");
+        let replace = |text: &str| {
+            let draft = DraftFolder::new(folder.path(), "run", Access::Umask).unwrap();
+            fs::write(draft.path().join("a"), text).unwrap();
+            draft.replace(&target).unwrap();
+        };
+        replace("one");
+        replace("two");
+        assert_eq!(fs::read(target.join("a")).unwrap(), b"two");
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..20).for_each(|_| replace("many")));
+            }
+        });
+        assert_eq!(fs::read(target.join("a")).unwrap(), b"many");
+        assert_eq!(count(folder.path()), 1);
+        remove_folder(&target).unwrap();
+        remove_folder(&target).unwrap();
+        assert_eq!(count(folder.path()), 0);
     }
 
     #[test]

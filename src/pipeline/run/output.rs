@@ -52,16 +52,7 @@ impl RunFolder {
 
     /// Puts the folder into place; an older result of the same run makes room at the last moment.
     pub fn publish(self) -> Result<PathBuf, PipelineError> {
-        // Gone once the new result is in its place.
-        let old;
-        if self.target.exists() {
-            let runs = self.target.parent().unwrap_or(Path::new("."));
-            old = DraftFolder::new(runs, "old", Access::Umask)
-                .map_err(PipelineError::io("replace", &self.target))?;
-            fs::rename(&self.target, old.path().join("old"))
-                .map_err(PipelineError::io("replace", &self.target))?;
-        }
-        let place = self.partial.publish(&self.target);
+        let place = self.partial.replace(&self.target);
         place.map_err(PipelineError::io("put in place", &self.target))?;
         Ok(self.target)
     }
