@@ -11,7 +11,7 @@ use crate::EncryptedError;
 use crate::error::{file_error, stranger};
 use cryptodl_spec::Shape;
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const MAX_BYTES: u64 = 1 << 26;
 /// In a client's folder.
 pub(super) const CLIENT_FILE: &str = "client.json";

@@ -139,7 +139,15 @@ impl ClientSide for Client {
     }
 
     fn encrypt(&self, images: &Images, from: usize, to: usize) -> Result<Vec<u8>, EncryptedError> {
-        Client::encrypt(self, images, from, to.saturating_sub(from))
+        let (count, most) = (to.saturating_sub(from), ClientSide::capacity(self));
+        if count > most {
+            return Err(EncryptedError::Mismatch {
+                what: "the number of images in the upload",
+                found: count.to_string(),
+                wanted: format!("at most {most}"),
+            });
+        }
+        Client::encrypt(self, images, from, count)
     }
 
     fn decrypt(
@@ -148,8 +156,9 @@ impl ClientSide for Client {
         reply: &[u8],
         count: Option<usize>,
     ) -> Result<Decrypted, EncryptedError> {
-        let most = self.images_per_upload();
-        let count = count.unwrap_or(ClientSide::capacity(self));
+        // Never a slot more: those behind hold no image, and tell whether the batch was spoilt.
+        let most = ClientSide::capacity(self);
+        let count = count.unwrap_or(most);
         if !(1..=most).contains(&count) {
             return Err(EncryptedError::Count { count, most });
         }

@@ -123,7 +123,8 @@ impl Client {
         }
     }
 
-    /// The integers of the logits, and whether the noise of all of them is one that can be.
+    /// The integers of the logits, and whether all of them can be those of an image like those of the training: within the range that the
+    /// circuit was made for, with a noise that can be.
     ///
     /// # Errors
     /// [`EncryptedError::Mismatch`] for a reply to another circuit.
@@ -150,14 +151,15 @@ impl Client {
                 // Rounded to a step of the torus; the shift keeps the sign.
                 let integer = (phase.wrapping_add(1 << (shift - 1)) as i64) >> shift;
                 let noise = phase.wrapping_sub((integer as u64) << shift) as i64;
-                plausible &= noise.unsigned_abs() <= (1 << shift) / 8 * 3;
+                plausible &= noise.unsigned_abs() <= (1 << shift) / 8 * 3
+                    && integer.unsigned_abs() <= self.package.logit_bound.unsigned_abs();
                 integer
             })
             .collect();
         Ok((logits, plausible))
     }
 
-    /// The logits of replies, image by image, and what speaks against them: where a step of the logits is so long that noise crosses half of
+    /// The logits of replies, image by image, and what speaks against them. Where a step of the logits is so long that noise crosses half of
     /// it once in 2^128, three eighths of it are crossed by what is no noise.
     ///
     /// # Errors

@@ -74,7 +74,7 @@ pub(super) fn evaluate(
         if !decrypted.verdict.is_good() {
             tracing::warn!(
                 image = first + 1,
-                "the noise of these logits is none that can be"
+                "the logits of some of these images are out of range, or their noise is none that can be"
             );
         }
         first += count;

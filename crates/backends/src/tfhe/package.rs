@@ -34,6 +34,8 @@ pub struct ClientPackage {
     pub logit_bits: u32,
     /// A logit is its integer times this.
     pub logit_step: f64,
+    /// Largest |integer| of a logit of an image like those of the training.
+    pub logit_bound: i64,
     /// Logits in a reply.
     pub classes: usize,
     /// Which circuit it is.
@@ -73,6 +75,7 @@ impl ClientPackage {
             pixel_step_bits: circuit.step_bits(None),
             logit_bits: circuit.logit_bits,
             logit_step: circuit.logit_step,
+            logit_bound: circuit.largest_logit(),
             classes: circuit.logits.outputs(),
             circuit: circuit_digest(circuit, set),
             images,
@@ -106,6 +109,12 @@ impl ClientPackage {
             .find(|(_, found, wanted)| !wanted.contains(found))
         {
             return Err(format!("{found} bits for {what} are not possible"));
+        }
+        if !(1..=1 << (self.logit_bits - 1)).contains(&self.logit_bound) {
+            return Err(format!(
+                "a largest logit of {} is not possible with {} bits",
+                self.logit_bound, self.logit_bits
+            ));
         }
         if !(self.logit_step.is_finite() && self.logit_step > 0.0) {
             return Err(format!(

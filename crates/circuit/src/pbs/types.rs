@@ -56,6 +56,9 @@ pub struct PbsCircuit {
     pub logit_bits: u32,
     /// A logit is its integer times this.
     pub logit_step: f64,
+    /// Largest |integer| of a logit that the calibration images promise, margin included. None in circuits from before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logit_bound: Option<i64>,
 }
 
 /// The most bits of a message.
@@ -145,6 +148,13 @@ impl PbsCircuit {
         sums.chain([&self.logits]).map(IntegerSum::macs).sum()
     }
 
+    /// Largest |integer| of a logit that an image like those of the training can have: what the circuit was made for, or all that its bits
+    /// can say.
+    pub fn largest_logit(&self) -> i64 {
+        let most = 1 << (self.logit_bits - 1);
+        self.logit_bound.map_or(most, |bound| bound.min(most))
+    }
+
     /// log2 of the steps of the torus that the outputs of layer `index` are integers of; `None` for the pixels.
     pub fn step_bits(&self, index: Option<usize>) -> u32 {
         let next = index.map_or(0, |index| index + 1);
@@ -183,6 +193,14 @@ impl PbsCircuit {
                 "logit bits",
                 self.logit_bits,
                 format!("{} to {MAX_LOGIT_BITS}", self.message_bits + 1),
+            ));
+        }
+        if let Some(bound) = self.logit_bound.filter(|bound| *bound < 1) {
+            return Err(LookupError::invalid(
+                "the circuit",
+                "the largest logit",
+                bound,
+                "a positive number",
             ));
         }
         let mut features = self.input.len();

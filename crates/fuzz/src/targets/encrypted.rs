@@ -217,7 +217,7 @@ fn envelope(kind: &str, content: &[u8]) -> Vec<u8> {
     };
     let digest = blake3::hash(content.to_string().as_bytes());
     let envelope = serde_json::json!({
-        "version": 2,
+        "version": 3,
         "kind": kind,
         "content": content,
         "blake3": digest.to_hex().to_string(),

@@ -74,8 +74,9 @@ impl Walk {
             .into_iter()
             .max()
             .unwrap_or(0);
-        let needed = (largest.max(1) as f64 * LOGIT_MARGIN).log2().ceil() as u32 + 1;
-        circuit.logit_bits = needed.max(circuit.message_bits + 1);
+        let bound = largest.max(1) as f64 * LOGIT_MARGIN;
+        circuit.logit_bound = Some(bound.ceil() as i64);
+        circuit.logit_bits = (bound.log2().ceil() as u32 + 1).max(circuit.message_bits + 1);
         Ok(())
     }
 

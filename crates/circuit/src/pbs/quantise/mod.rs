@@ -59,6 +59,7 @@ pub fn quantise(
         },
         logit_bits: 0,
         logit_step: 1.0,
+        logit_bound: None,
     };
     let levels = f64::from((1_u32 << bits.pixel) - 1);
     let plane = network.input.height * network.input.width;
