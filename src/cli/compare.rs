@@ -38,16 +38,16 @@ pub fn compare(arguments: &CompareArguments) -> Result<(), Failure> {
     for note in &comparison.notes {
         tracing::warn!("{note}");
     }
-    let text = match arguments.format {
-        Format::Text => text(&comparison),
-        Format::Md => markdown(&comparison),
-        Format::Csv => comparison
-            .table()?
-            .csv()
-            .map_err(pipeline::PipelineError::from)?,
-        Format::Json => json(&comparison),
-    };
-    out::print(|out| out.write_all(text.as_bytes()));
+    match arguments.format {
+        Format::Text => out::print(|out| out.write_all(text(&comparison).as_bytes())),
+        Format::Md => out::print(|out| out.write_all(markdown(&comparison).as_bytes())),
+        Format::Csv => {
+            let table = comparison.table()?.csv();
+            let table = table.map_err(pipeline::PipelineError::from)?;
+            out::print_raw(|out| out.write_all(table.as_bytes()));
+        }
+        Format::Json => out::print_raw(|out| out.write_all(json(&comparison).as_bytes())),
+    }
     Ok(())
 }
 

@@ -15,6 +15,7 @@ mod report;
 mod run;
 mod signals;
 mod sweep;
+mod sweep_text;
 mod write;
 
 use std::path::PathBuf;
@@ -150,7 +151,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version go to standard output and are a success; a wrong argument is exit code 2.
             if !error.use_stderr() {
-                out::print(|out| write!(out, "{}", error.render().ansi()));
+                out::print_raw(|out| write!(out, "{}", error.render().ansi()));
                 return ended(Ok(()));
             }
             // Clap's colours, unless the arguments that it repeats hold control characters.

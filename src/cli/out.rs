@@ -5,13 +5,22 @@ use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
 use super::exit::Failure;
-use crate::spec::printable;
+use crate::spec::{escaped, printable};
 
 /// The first thing that went wrong with standard output.
 static TROUBLE: Mutex<Option<io::Error>> = Mutex::new(None);
 
-/// Writes to standard output. What goes wrong is told at the end, by [`finish`]; nothing is written any more then.
+/// Writes a text with names and values from outside to standard output: like [`error_text`], with lines of any length.
 pub fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+    let mut text = Vec::new();
+    // Memory takes everything.
+    let _ = write(&mut text);
+    print_raw(|out| out.write_all(escaped(&String::from_utf8_lossy(&text)).as_bytes()));
+}
+
+/// Writes to standard output what a program reads, or what is ours to the last character. What goes wrong is told at the end, by [`finish`];
+/// nothing is written any more then.
+pub fn print_raw(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
     let mut trouble = TROUBLE.lock().unwrap_or_else(PoisonError::into_inner);
     if trouble.is_none() {
         let mut out = io::stdout().lock();

@@ -120,6 +120,20 @@ fn errors_repeat_no_control_characters_and_no_endless_lines() {
     }
 }
 
+/// Protects: what a study or a result from somewhere else says of itself reaches the terminal as text.
+#[test]
+fn control_characters_of_others_are_escaped_on_standard_output_too() {
+    let place = Place::new();
+    place.write(
+        "study.toml",
+        format!("name = \"s\"\ntitle = \"a \\u001b[31mtitle\"\n[base]\n{}[[axis]]\nkey = \"seed\"\nvalues = [1, 2]\n", TINY.replace("\n[", "\n[base.").replace("name = \"tiny\"", "").replace("seed = 3", "")),
+    );
+    let said = place.run(&["sweep", "study.toml", "--dry-run", "--fixed-costs"]);
+    let said = said.ok().out;
+    assert_shown(&said);
+    assert!(said.contains("\\u{1b}[31mtitle"), "{said}");
+}
+
 #[track_caller]
 fn assert_shown(text: &str) {
     let control = text.chars().find(|c| c.is_control() && *c != '\n');

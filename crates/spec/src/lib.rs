@@ -42,7 +42,7 @@ pub use error::{Invalid, SpecError};
 use experiment::is_false;
 pub use experiment::*;
 pub use key::{ContentKey, canonical_json};
-pub use printable::printable;
+pub use printable::{escaped, printable};
 pub use read::MAX_BYTES;
 pub use reference::{KeyKind, KeyReference, SectionReference, reference, starting_spec};
 pub use schema::{reference_page, schema};

@@ -26,6 +26,18 @@ pub fn printable(text: &str) -> String {
     out
 }
 
+/// The same for what is no message: whatever the length of its lines.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' => out.push(character),
+            _ => push(&mut out, character),
+        }
+    }
+    out
+}
+
 /// Appends a character, escaped where it is not one to be seen. A tab is.
 pub(super) fn push(out: &mut String, character: char) {
     if character != '\t' && (character.is_control() || turns(character)) {
@@ -52,6 +64,7 @@ mod tests {
             "a\\u{1b}[31mb\\u{d}\\u{7}\nc\td\\u{202e}e\\u{9b}f"
         );
         assert_eq!(printable("größe µ 図"), "größe µ 図");
+        assert_eq!(escaped("a\u{1b}b\nc"), "a\\u{1b}b\nc");
     }
 
     #[test]

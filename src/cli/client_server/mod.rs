@@ -19,7 +19,7 @@ use crate::data::{self, DataDirs, ImageRange, Images, NamedImages};
 use crate::pipeline::{PipelineError, image_range_of};
 use crate::results::Evaluation;
 use crate::spec::{DatasetName, DatasetSpec, ImageFiles, Shape};
-use cryptodl_runtime::files::{self, Access, Draft, DraftFolder};
+use cryptodl_runtime::files::{self, Access, Alone, Draft, DraftFolder};
 use cryptodl_runtime::interrupt;
 
 const SECRET_KEY: &str = "secret.key";
@@ -141,69 +141,105 @@ pub fn export(arguments: &ExportArguments) -> Result<(), Failure> {
 /// Makes a fresh key pair.
 pub fn keygen(arguments: &KeygenArguments) -> Result<(), Failure> {
     let engine = engine_of(Side::Client, &arguments.client).map_err(failed)?;
-    let secret = arguments.out.join(SECRET_KEY);
-    let evaluation = arguments.out.join("server").join(EVALUATION_KEY);
-    let there = [&secret, &evaluation]
-        .into_iter()
-        .find(|path| path.exists());
-    if let Some(path) = there.filter(|_| !arguments.force) {
-        return Err(Failure::Usage(format!(
-            "{} is there already, and what was encrypted under it could not be decrypted any more\nhint: --force replaces both keys",
-            path.display()
-        )));
-    }
+    let pair = PairPaths::in_folder(&arguments.out);
+    pair.check_free(arguments.force)?;
     let keys = engine.generate_keys(&arguments.client).map_err(failed)?;
-    write_pair(&keys, &arguments.out, &secret, &evaluation).map_err(|error| {
-        Failure::io(format!("write keys to {}", arguments.out.display()), error)
-    })?;
+    pair.write(&keys, arguments.force)?;
     out::line(format_args!(
         "wrote {} (keep it: whoever has it can decrypt)",
-        secret.display()
+        pair.secret.display()
     ));
     if let Some(bytes) = &keys.evaluation {
         out::line(format_args!(
             "wrote {} for the server, {}",
-            evaluation.display(),
+            pair.evaluation.display(),
             size(bytes.len() as u64)
         ));
     }
     Ok(())
 }
 
-/// Writes both keys or none.
-fn write_pair(keys: &KeyFiles, out: &Path, secret: &Path, evaluation: &Path) -> io::Result<()> {
-    if !out.exists() {
-        // One change of a name makes both appear.
-        let parent = match out.parent() {
+/// Where the keys of a folder are.
+struct PairPaths {
+    folder: PathBuf,
+    secret: PathBuf,
+    evaluation: PathBuf,
+}
+
+impl PairPaths {
+    fn in_folder(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_path_buf(),
+            secret: folder.join(SECRET_KEY),
+            evaluation: folder.join("server").join(EVALUATION_KEY),
+        }
+    }
+
+    /// Refuses to go on where one of the keys is there, unless it may be replaced.
+    fn check_free(&self, force: bool) -> Result<(), Failure> {
+        let mut both = [&self.secret, &self.evaluation].into_iter();
+        match both.find(|path| path.symlink_metadata().is_ok()) {
+            Some(path) if !force => Err(Failure::Usage(format!(
+                "{} is there already, and what was encrypted under it could not be decrypted any more\nhint: --force replaces both keys",
+                path.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes both keys or none.
+    fn write(&self, keys: &KeyFiles, force: bool) -> Result<(), Failure> {
+        let failed = |error| {
+            let action = format!("write keys to {}", self.folder.display());
+            Failure::io(action, error)
+        };
+        if !self.folder.exists() {
+            return self.write_folder(keys).map_err(failed);
+        }
+        let drafts = self.drafts(keys).map_err(failed)?;
+        // Both are on the disk: what is left is to change two names, which no other `keygen` does at the same time.
+        let _alone = Alone::wait(&self.folder);
+        self.check_free(force)?;
+        // The secret last: where it is, the server's key is, too.
+        let published = drafts.into_iter().try_for_each(Draft::publish);
+        published.map_err(failed)
+    }
+
+    /// A folder that was not there: one change of a name makes both keys appear.
+    fn write_folder(&self, keys: &KeyFiles) -> io::Result<()> {
+        let parent = match self.folder.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
         fs::create_dir_all(parent)?;
-        let name = out.file_name().unwrap_or_default().to_string_lossy();
-        let draft = DraftFolder::new(parent, &name, Access::Umask)?;
-        let server = draft.path().join("server");
-        fs::create_dir(&server)?;
-        files::write_private(&draft.path().join(SECRET_KEY), &keys.secret)?;
+        let name = self.folder.file_name().unwrap_or_default();
+        let draft = DraftFolder::new(parent, &name.to_string_lossy(), Access::Umask)?;
+        let pair = Self::in_folder(draft.path());
+        fs::create_dir(draft.path().join("server"))?;
+        files::write_private(&pair.secret, &keys.secret)?;
         if let Some(bytes) = &keys.evaluation {
-            files::write_whole(&server.join(EVALUATION_KEY), bytes)?;
+            files::write_whole(&pair.evaluation, bytes)?;
         }
-        return draft.publish(out);
+        draft.publish(&self.folder)
     }
-    fs::create_dir_all(out.join("server"))?;
-    let draft = |path: &Path, bytes: &[u8], access| {
-        let mut draft = Draft::new(path, access)?;
-        draft.write(bytes)?;
-        draft.save()?;
-        io::Result::Ok(draft)
-    };
-    let secret = draft(secret, &keys.secret, Access::Owner)?;
-    let bytes = keys.evaluation.as_deref();
-    let evaluation = bytes.map(|bytes| draft(evaluation, bytes, Access::Umask));
-    // Both are on the disk: what is left is to change two names. The secret last: where it is, the server's key is, too.
-    if let Some(evaluation) = evaluation.transpose()? {
-        evaluation.publish()?;
+
+    /// Both keys on the disk under names that they will not keep.
+    fn drafts(&self, keys: &KeyFiles) -> io::Result<Vec<Draft>> {
+        fs::create_dir_all(self.folder.join("server"))?;
+        let draft = |path: &Path, bytes: &[u8], access| {
+            let mut draft = Draft::new(path, access)?;
+            draft.write(bytes)?;
+            draft.save()?;
+            io::Result::Ok(draft)
+        };
+        let evaluation = keys
+            .evaluation
+            .iter()
+            .map(|bytes| draft(&self.evaluation, bytes, Access::Umask));
+        let mut drafts = evaluation.collect::<io::Result<Vec<Draft>>>()?;
+        drafts.push(draft(&self.secret, &keys.secret, Access::Owner)?);
+        Ok(drafts)
     }
-    secret.publish()
 }
 
 /// Encrypts images into one upload.
@@ -329,7 +365,7 @@ pub fn decrypt(arguments: &DecryptArguments) -> Result<(), Failure> {
     match &arguments.out {
         Some(path) => files::write_private(path, table.as_bytes())
             .map_err(|error| Failure::io(format!("write {}", path.display()), error))?,
-        None => out::print(|out| out.write_all(table.as_bytes())),
+        None => out::print_raw(|out| out.write_all(table.as_bytes())),
     }
     match verdict.implausible.len() {
         0 => Ok(()),
