@@ -27,7 +27,7 @@ test = 300
 [activation]
 function = "relu"
 method = "hermite"
-degree = 2
+degree = 4
 interval = [-4.0, 4.0]
 [network]
 layers = [
@@ -76,37 +76,46 @@ finish() { # FOLDER: an undisturbed run on what a fault has left gives the undis
 milliseconds() { sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"; }
 
 echo "program: $program" >&2
-start=$(date +%s%N)
 run --out whole > whole.out 2> whole.err || { cat whole.err; exit 1; }
-duration=$((($(date +%s%N) - start) / 1000000))
 whole=$(fingerprint whole)
 exported=$(echo whole/runs/tiny-*)
 
 begin "kill -9 in run"
 declare -A killed_in
-# Half of the chains of kills begin with a trained network, so that as many kills meet the stages after training.
-number=0
+# A chain of kills begins with an empty store, with a trained network, or with a circuit: so that kills meet every stage as often.
+prepared() { # FOLDER STAGES...: a store with these stages.
+    local folder=$1; shift
+    mkdir -p "$folder/store"
+    for stage in "$@"; do cp -r "whole/store/$stage" "$folder/store/"; done
+}
+chains=("" "train plaintext" "train plaintext circuit")
+reach=()
+for stages in "${chains[@]}"; do
+    prepared timed $stages
+    start=$(date +%s%N)
+    run --out timed > last.out 2> last.err || bad "a run on $stages" last.err
+    reach+=($((($(date +%s%N) - start) / 1000000)))
+    rm -rf timed
+done
+number=0 chain=0
 while [ $number -lt "$kills" ]; do
     folder=kill-$number
-    if [ $((RANDOM % 2)) = 0 ]; then
-        mkdir -p $folder/store && cp -r whole/store/{train,plaintext} $folder/store/
-        reach=$((duration / 2))
-    else
-        reach=$duration
-    fi
+    kind_of_chain=$((chain++ % 3))
+    prepared $folder ${chains[$kind_of_chain]}
     for _ in 1 2 3 4; do
         [ $number -lt "$kills" ] || break
         number=$((number + 1))
         run --out $folder > last.out 2> last.err &
         pid=$!
-        milliseconds $((RANDOM * reach / 32768))
+        milliseconds $((RANDOM * reach[kind_of_chain] / 32768))
         kill -KILL $pid 2> /dev/null
         wait $pid 2> /dev/null
         count
+        # What the last lines of its log say that it was doing.
         stage=$(sed -n 's/.*started.*stage="\{0,1\}\([a-z]*\).*/\1/p' last.err | tail -1)
         finished=$(sed -n 's/.*finished.*stage="\{0,1\}\([a-z]*\).*/\1/p' last.err | tail -1)
-        [ "$stage" = "$finished" ] && stage="after ${stage:-start}"
-        killed_in[$stage]=$((${killed_in[$stage]:-0} + 1))
+        [ -n "$stage" ] && [ "$stage" = "$finished" ] && stage="after $stage"
+        killed_in[${stage:-start}]=$((${killed_in[${stage:-start}]:-0} + 1))
         grep -q panicked last.err && bad "a panic" last.err
     done
     finish $folder
@@ -125,11 +134,12 @@ for line in "$encrypt" "$evaluate" "$decrypt" \
     "check tiny.toml" "plan tiny.toml" "plan tiny.toml --calibrate" "bench tiny.toml --fixed-costs --images 100" \
     "run tiny.toml --fixed-costs --out signalled" "sweep $here/experiments/smoke.toml --fixed-costs --out swept --dry-run" \
     "sweep $here/experiments/rq1.toml --out approximated" "compare $exported $exported" \
-    "report --from whole --out reports" "data verify digits"; do
+    "report --from whole --out reports" "data verify digits" "publish $exported --to signalled"; do
     start=$(date +%s%N)
     "$program" $line > last.out 2> last.err || true
     took=$((($(date +%s%N) - start) / 1000000))
     for signal in INT TERM INT TERM; do
+        rm -rf signalled
         # A shell has its background jobs ignore SIGINT; a program that is to be stopped by it must not inherit that.
         setsid bash -c 'trap - INT TERM; exec "$0" "$@"' "$program" $line > last.out 2> last.err &
         pid=$!
@@ -260,7 +270,7 @@ done
 printf '%-40s %8d %8d\n' "all" $all $failed
 echo
 echo "kills by what was being done:"
-for stage in "${!killed_in[@]}"; do printf '  %-20s %5d\n' "${stage:-before the first stage}" "${killed_in[$stage]}"; done
+for stage in "${!killed_in[@]}"; do printf '  %-20s %5d\n' "$stage" "${killed_in[$stage]}"; done | sort
 echo "full disk: $disk"
 if [ $failed = 0 ]; then rm -rf "$work"; else echo "kept: $work"; fi
 [ $failed = 0 ]

@@ -34,6 +34,12 @@ recalibrate = 400
 threads = 1
 "#;
 
+/// The program under test: this build's, or another one (`tests/defects/run.sh` shows what an older one does).
+pub fn program() -> String {
+    let this = env!("CARGO_BIN_EXE_cryptodl");
+    std::env::var("CRYPTODL_PROGRAM").unwrap_or_else(|_| this.to_owned())
+}
+
 /// An empty folder that the program runs in.
 pub struct Place {
     folder: tempfile::TempDir,
@@ -66,7 +72,7 @@ impl Place {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cryptodl"));
+        let mut command = Command::new(program());
         command
             .current_dir(self.folder.path())
             .args(arguments)

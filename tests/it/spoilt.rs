@@ -5,10 +5,11 @@ use std::path::Path;
 
 use crate::common::Place;
 use cryptodl::backends::ckks::{Client, ClientPackage, IDLE_SLOTS, Server, ServerPackage};
-use cryptodl::circuit::{self, CostTable};
+use cryptodl::backends::{CIRCUIT_FILE, PLAN_FILE};
+use cryptodl::circuit::{self, Circuit, CostTable, Plan};
 use cryptodl::data::Preprocessing;
 use cryptodl::data::{self, DataDirs, ImageRange, Images};
-use cryptodl::model::{Dense, PolynomialActivation, TrainedLayer, TrainedNetwork};
+use cryptodl::model::{self, Dense, PolynomialActivation, TrainedLayer, TrainedNetwork};
 use cryptodl::spec::{DatasetName, DatasetSpec, Experiment, Shape};
 use cryptodl::training;
 use polyapprox::Interval;
@@ -234,4 +235,88 @@ fn random_circuits_good_and_hostile() {
         spoilt > 0,
         "no hostile image spoilt anything: the test shows nothing"
     );
+}
+
+/// Images that drive the first layer of a network to its ends: for some of its filters, where each weight meets black or white.
+fn tiled_filters(network: &TrainedNetwork, count: usize) -> Vec<u8> {
+    let shape = network.input;
+    let first = network.layers.iter().find_map(|layer| match layer {
+        TrainedLayer::Conv(conv) => Some((conv.kernel, &conv.weight)),
+        _ => None,
+    });
+    let (kernel, weight) = first.expect("a convolution is first");
+    let taps = shape.channels * kernel * kernel;
+    let filters = weight.len() / taps;
+    let mut pixels = Vec::with_capacity(count * shape.len());
+    for image in 0..count {
+        let filter = &weight[image % filters * taps..][..taps];
+        // And the other way round.
+        let sign = if image / filters % 2 == 0 { 1.0 } else { -1.0 };
+        for channel in 0..shape.channels {
+            for (row, column) in
+                (0..shape.height).flat_map(|row| (0..shape.width).map(move |column| (row, column)))
+            {
+                let tap = (channel * kernel + row % kernel) * kernel + column % kernel;
+                pixels.push(if sign * filter[tap] > 0.0 { 255 } else { 0 });
+            }
+        }
+    }
+    pixels
+}
+
+/// Protects: the same on a network of photographs. `CRYPTODL_SPOILT_RUN` is the folder of a finished run on CIFAR-10; the evaluations of
+/// `cifar10_fast` take 17 GiB of memory and some minutes each.
+#[test]
+#[ignore = "takes a finished run, its data, memory and minutes"]
+fn a_finished_run_good_and_hostile() {
+    let run = std::env::var("CRYPTODL_SPOILT_RUN").expect("the folder of a run");
+    let run = Path::new(&run);
+    let circuit = Circuit::read(&run.join(CIRCUIT_FILE)).unwrap();
+    let plan: Plan = serde_json::from_slice(&fs::read(run.join(PLAN_FILE)).unwrap()).unwrap();
+    let network = model::load(&run.join("model.safetensors")).unwrap();
+    let spec = DatasetSpec::whole(DatasetName::Cifar10);
+    let data = data::load(&spec, 0, &DataDirs::resolve(None)).unwrap();
+    let range = ImageRange::of(&data.train);
+
+    const ORDINARY: usize = 100;
+    let ordinary = data.test.first(ORDINARY);
+    let exact = circuit::simulate(&circuit, &plan, &ordinary, None).unwrap();
+    let package = ClientPackage::new(&circuit, &plan, range).unwrap();
+    let (client, key) = Client::generate(package).unwrap();
+    let server = Server::new(ServerPackage::new(&circuit, &plan).unwrap(), key).unwrap();
+    let room = client.images_per_upload() - IDLE_SLOTS - ORDINARY;
+    let counts = std::env::var("CRYPTODL_HOSTILE").unwrap_or(format!("0,1,{room}"));
+    for hostile in counts.split(',').map(|count| count.parse().unwrap()) {
+        let mut pixels = ordinary.pixels.clone();
+        pixels.extend(tiled_filters(&network, hostile));
+        let count = ORDINARY + hostile;
+        let images = Images::new(network.input, pixels, vec![0; count]).unwrap();
+        let unusual = (ORDINARY..count)
+            .filter(|image| range.objection(images.image(*image)).is_some())
+            .count();
+        let upload = client.encrypt(&images, 0, count).unwrap();
+        let received = server.receive(Path::new("upload"), &upload).unwrap();
+        drop(upload);
+        let reply = server.evaluate(received, &mut |_, _| true).unwrap();
+        let batch = client.decrypt(Path::new("reply"), &reply, count).unwrap();
+        let pairs = batch.logits.iter().zip(&exact.logits);
+        let error = pairs
+            .map(|(one, other)| f64::from((one - other).abs()))
+            .fold(0.0, f64::max);
+        let is_spoilt = error > plan.logit_error_bound();
+        println!(
+            "{hostile} hostile images ({unusual} of them refused by `encrypt`) beside {ORDINARY} ordinary ones: ordinary logits off by {error:.3e} at most, {:.3e} explained by noise; idle slots off by {:.3e} times what noise explains; {} images with implausible logits: {}",
+            plan.logit_error_bound(),
+            batch.verdict.idle_error.unwrap(),
+            batch.verdict.implausible.len(),
+            match (is_spoilt, batch.verdict.is_spoilt()) {
+                (false, false) => "a good batch, not reported",
+                (true, true) => "a spoilt batch, reported",
+                (false, true) => "ordinary images are right, the batch is reported all the same",
+                (true, false) => "SPOILT AND NOT REPORTED",
+            }
+        );
+        assert!(!is_spoilt || batch.verdict.is_spoilt());
+        assert!(hostile > 0 || batch.verdict.is_good());
+    }
 }
