@@ -133,7 +133,7 @@ fn a_full_disk_leaves_a_pair_or_nothing() {
         ["a/secret.key", "a/server/evaluation.key"].map(|file| fs::read(place.path(file)).unwrap());
     for blocks in [0, 1, 4, 16, 64, evaluation / 1024 - 1] {
         let keygen = |out: &str| {
-            let program = common::program();
+            let program = crate::common::program();
             let line = format!(
                 "trap '' XFSZ; ulimit -f {blocks}; exec {program} keygen --client exported/client --out {out}"
             );

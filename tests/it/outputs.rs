@@ -144,7 +144,7 @@ fn mode(path: &Path) -> u32 {
 fn modes_of_files() {
     let place = place();
     let in_shell = |umask: &str, line: &str| {
-        let program = common::program();
+        let program = crate::common::program();
         let output = std::process::Command::new("sh")
             .args(["-c", &format!("umask {umask} && exec {program} {line}")])
             .current_dir(place.path(""))
