@@ -196,7 +196,7 @@ impl PbsCircuit {
             ));
         }
         if let Some(bound) = self.logit_bound.filter(|bound| *bound < 1) {
-            return Err(LookupError::invalid(
+            return Err(PbsError::invalid(
                 "the circuit",
                 "the largest logit",
                 bound,
