@@ -15,7 +15,6 @@ mod report;
 mod run;
 mod signals;
 mod sweep;
-mod sweep_text;
 mod write;
 
 use std::path::PathBuf;

@@ -17,6 +17,7 @@ mod mnist;
 #[cfg(unix)]
 mod outputs;
 mod own_data;
+mod python;
 mod report;
 mod run;
 #[cfg(unix)]

@@ -148,8 +148,8 @@ fn path(folder: &Path) -> PathBuf {
     folder.join(FILE)
 }
 
-/// The processor, what of it is used, and the program: what was measured for one of these holds for no other.
-pub fn machine_key() -> String {
+/// The processor, what of it is used, and the program.
+fn machine_key() -> String {
     let model = cryptodl_runtime::processor().unwrap_or_else(|| "unknown processor".to_owned());
     let isa = ckks::instruction_set();
     format!("{model}; {isa}; {} {VERSION}", env!("CARGO_PKG_VERSION"))

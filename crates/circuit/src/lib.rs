@@ -69,7 +69,6 @@ mod reference;
 mod tests;
 
 pub use alternative::{Alternative, Reason, Sketch};
-pub use calibrate::machine_key;
 pub use compile::{compile, compile_with};
 pub use cost::CostTable;
 pub use cryptodl_spec::Relinearization;

@@ -1,8 +1,5 @@
 //! The code of `docs/python.md` runs as it stands.
 
-// A test that cannot go on has failed.
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
