@@ -157,6 +157,12 @@ fn publish_run(run: &Path, to: &Path, extent: Extent) -> Result<Published, Pipel
     for output in manifest.outputs.clone() {
         manifest.check_output(run, &output.name)?;
     }
+    if !is_plain(&summary.name) {
+        return Err(PipelineError::Malformed {
+            path: run.join("summary.json"),
+            what: "its name cannot be that of a folder".into(),
+        });
+    }
     let target = new_folder(to, &summary.name)?;
 
     let mut left_out = Vec::new();
