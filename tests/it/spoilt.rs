@@ -5,7 +5,6 @@ use std::path::Path;
 
 use crate::common::Place;
 use cryptodl::backends::ckks::{Client, ClientPackage, IDLE_SLOTS, Server, ServerPackage};
-use cryptodl::backends::{CIRCUIT_FILE, PLAN_FILE};
 use cryptodl::circuit::{self, Circuit, CostTable, Plan};
 use cryptodl::data::Preprocessing;
 use cryptodl::data::{self, DataDirs, ImageRange, Images};
@@ -273,8 +272,8 @@ fn tiled_filters(network: &TrainedNetwork, count: usize) -> Vec<u8> {
 fn a_finished_run_good_and_hostile() {
     let run = std::env::var("CRYPTODL_SPOILT_RUN").expect("the folder of a run");
     let run = Path::new(&run);
-    let circuit = Circuit::read(&run.join(CIRCUIT_FILE)).unwrap();
-    let plan: Plan = serde_json::from_slice(&fs::read(run.join(PLAN_FILE)).unwrap()).unwrap();
+    let circuit = Circuit::read(&run.join("circuit.bin")).unwrap();
+    let plan: Plan = serde_json::from_slice(&fs::read(run.join("plan.json")).unwrap()).unwrap();
     let network = model::load(&run.join("model.safetensors")).unwrap();
     let spec = DatasetSpec::whole(DatasetName::Cifar10);
     let data = data::load(&spec, 0, &DataDirs::resolve(None)).unwrap();
