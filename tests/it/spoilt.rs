@@ -252,7 +252,11 @@ fn tiled_filters(network: &TrainedNetwork, count: usize) -> Vec<u8> {
     for image in 0..count {
         let filter = &weight[image % filters * taps..][..taps];
         // And the other way round.
-        let sign = if image / filters % 2 == 0 { 1.0 } else { -1.0 };
+        let sign = if (image / filters).is_multiple_of(2) {
+            1.0
+        } else {
+            -1.0
+        };
         for channel in 0..shape.channels {
             for (row, column) in
                 (0..shape.height).flat_map(|row| (0..shape.width).map(move |column| (row, column)))
