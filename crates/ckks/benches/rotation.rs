@@ -11,7 +11,7 @@ mod clock;
 
 use ckks::{
     Addend, CiphertextSet, EvaluationKey, Evaluator, GaloisKeys, HomomorphicOps, Parameters,
-    ParametersLiteral, Plaintext, PlaintextEncoder, Ring, SecretKey,
+    ParametersLiteral, Plaintext, PlaintextEncoder, Products, Ring, SecretKey,
 };
 use clock::Clock;
 
@@ -52,7 +52,7 @@ impl Side {
             .encode(&values, 2_097_152.0, level)
             .expect("a plaintext");
         let product = evaluator
-            .multiply_plaintexts(&set, &[&plaintext])
+            .multiply_plaintexts(&[Products(&set, &[&plaintext])])
             .expect("a product");
         Self {
             evaluator,
@@ -63,12 +63,12 @@ impl Side {
     }
 
     fn time(&self, which: usize) -> f64 {
-        let plaintexts = [&self.plaintext];
+        let products = [Products(&self.set, &[&self.plaintext])];
         let start = Clock::now();
         for _ in 0..REPEATS {
             match which {
                 0 => {
-                    let addend = Addend::Products(&self.set, &plaintexts);
+                    let addend = Addend::Products(&products);
                     let sum = self.evaluator.rotate_add(&self.product, 1, addend);
                     black_box(sum.expect("a sum"));
                 }

@@ -54,7 +54,7 @@ mod wire;
 
 pub use automorphism::RotationOrder;
 pub use error::{Error, Result};
-pub use evaluator::{Addend, Evaluator, FeatureView, FusedInput, FusedStep};
+pub use evaluator::{Addend, Evaluator, FeatureView, FusedInput, FusedStep, Products};
 pub use isa::instruction_set;
 pub use keys::{EvaluationKey, GaloisKeys, SecretKey};
 pub use linear::{

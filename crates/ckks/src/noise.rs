@@ -11,7 +11,9 @@
 //! wherever rounding errors are multiplied by the secret the same slots are worst in every
 //! ciphertext: [`NoiseModel::worst_slot_factor`].
 
-use crate::params::{Parameters, Ring};
+use std::ops::Range;
+
+use crate::params::{Parameters, ParametersLiteral, Ring, digits};
 use crate::sampling::ERROR_VARIANCE;
 
 /// Variance of a rounding error, uniform in [-1/2, 1/2].
@@ -22,21 +24,39 @@ const SECRET: f64 = 2.0 / 3.0;
 /// Predictions for one parameter set.
 #[derive(Clone, Debug)]
 pub struct NoiseModel {
-    parameters: Parameters,
+    ring: Ring,
+    degree: usize,
+    primes: Vec<f64>,
+    special: Vec<f64>,
 }
 
 impl NoiseModel {
     /// The model of a parameter set.
     pub fn new(parameters: &Parameters) -> Self {
+        let sizes = |primes: &[u64]| primes.iter().map(|&prime| prime as f64).collect();
         Self {
-            parameters: parameters.clone(),
+            ring: parameters.ring(),
+            degree: parameters.ring_degree(),
+            primes: sizes(parameters.primes()),
+            special: sizes(parameters.special_primes()),
+        }
+    }
+
+    /// The model of a set that is not made: its primes are taken to be as large as their bits allow. For comparing many.
+    pub fn of_sizes(literal: &ParametersLiteral) -> Self {
+        let sizes = |bits: &[u32]| bits.iter().map(|&bits| f64::from(bits).exp2()).collect();
+        Self {
+            ring: literal.ring,
+            degree: 1 << literal.log_n,
+            primes: sizes(&literal.prime_bits),
+            special: sizes(&literal.special_bits),
         }
     }
 
     /// What a coefficient's variance is multiplied by to give the (real) variance of a slot.
     fn slot_gain(&self) -> f64 {
-        let n = self.parameters.ring_degree() as f64;
-        match self.parameters.ring() {
+        let n = self.degree as f64;
+        match self.ring {
             Ring::Standard => n / 2.0,
             Ring::ConjugateInvariant => 2.0 * n,
         }
@@ -44,8 +64,8 @@ impl NoiseModel {
 
     /// The mean of `|s|^2` at a slot.
     fn secret_power(&self) -> f64 {
-        let n = self.parameters.ring_degree() as f64;
-        match self.parameters.ring() {
+        let n = self.degree as f64;
+        match self.ring {
             Ring::Standard => SECRET * n,
             Ring::ConjugateInvariant => SECRET * 2.0 * n,
         }
@@ -70,7 +90,7 @@ impl NoiseModel {
         let mut sum = 1.0;
         for k in 1..components {
             moment *= power
-                * match self.parameters.ring() {
+                * match self.ring {
                     Ring::Standard => k as f64,
                     Ring::ConjugateInvariant => 2.0 * k as f64 - 1.0,
                 };
@@ -85,21 +105,19 @@ impl NoiseModel {
     ///
     /// Infinite where the parameters have no special prime.
     pub fn relinearize(&self, level: usize) -> f64 {
-        let special = self.parameters.special_primes();
-        if special.is_empty() {
+        if self.special.is_empty() {
             return f64::INFINITY;
         }
-        let product = |primes: &[u64]| primes.iter().map(|&p| p as f64).product::<f64>();
-        let special = product(special);
-        let n = self.parameters.ring_degree() as f64;
+        let special: f64 = self.special.iter().product();
+        let n = self.degree as f64;
         // a digit's power |d|^2 at a slot times an error's variance there
-        let gain = match self.parameters.ring() {
+        let gain = match self.ring {
             Ring::Standard => n * self.slot_gain(),
             Ring::ConjugateInvariant => 2.0 * n * self.slot_gain(),
         };
-        let digits = self.parameters.digits(level);
-        let digits: f64 = digits
-            .map(|digit| (product(&self.parameters.primes()[digit]) / special).powi(2) * ROUNDING)
+        let size = |digit: Range<usize>| self.primes[digit].iter().product::<f64>();
+        let digits: f64 = digits(self.special.len(), level)
+            .map(|digit| (size(digit) / special).powi(2) * ROUNDING)
             .sum();
         (digits * gain * ERROR_VARIANCE + self.rescale(2).powi(2)).sqrt()
     }
@@ -112,7 +130,7 @@ impl NoiseModel {
     /// What rounding leaves in a slot of an encoded plaintext: `sqrt(gain / 12)`, where the gain of the standard ring is twice that of other
     /// noise. Real slots have coefficients `m_(N-k) = -m_k`, and so have the rounding errors: all of them is in the real part.
     pub fn plaintext(&self) -> f64 {
-        let gain = match self.parameters.ring() {
+        let gain = match self.ring {
             Ring::Standard => 2.0 * self.slot_gain(),
             Ring::ConjugateInvariant => self.slot_gain(),
         };
@@ -196,10 +214,10 @@ impl NoiseModel {
     /// slot of a key: the root of the largest `|s|^2` over its mean, `sqrt(ln slots)` (standard) or
     /// `sqrt(2 ln slots)`.
     pub fn worst_slot_factor(&self) -> f64 {
-        let log_slots = (self.parameters.slots() as f64).ln();
-        match self.parameters.ring() {
-            Ring::Standard => log_slots.sqrt(),
-            Ring::ConjugateInvariant => (2.0 * log_slots).sqrt(),
+        let degree = self.degree as f64;
+        match self.ring {
+            Ring::Standard => (degree / 2.0).ln().sqrt(),
+            Ring::ConjugateInvariant => (2.0 * degree.ln()).sqrt(),
         }
     }
 }

@@ -222,9 +222,7 @@ impl Parameters {
     /// The primes of the chain that key switching takes together as one digit at a level, from the first to the last left: as many as
     /// there are special primes each.
     pub fn digits(&self, level: usize) -> impl Iterator<Item = Range<usize>> + use<> {
-        let (width, limbs) = (self.0.special.len().max(1), level + 1);
-        let starts = (0..limbs).step_by(width);
-        starts.map(move |start| start..limbs.min(start + width))
+        digits(self.0.special.len(), level)
     }
 
     /// log2 of the modulus of a fresh ciphertext.
@@ -376,6 +374,13 @@ impl fmt::Debug for Parameters {
             .field("security_bits", &self.security_bits())
             .finish_non_exhaustive()
     }
+}
+
+/// The primes of a chain that are one digit at a level, for so many special primes.
+pub(crate) fn digits(special: usize, level: usize) -> impl Iterator<Item = Range<usize>> {
+    let (width, limbs) = (special.max(1), level + 1);
+    let starts = (0..limbs).step_by(width);
+    starts.map(move |start| start..limbs.min(start + width))
 }
 
 /// The chain and the special primes after it.

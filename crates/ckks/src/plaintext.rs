@@ -6,12 +6,14 @@ use crate::aligned::Aligned;
 use crate::automorphism::RotationOrder;
 use crate::encoding::Encoder;
 use crate::error::{Error, Result};
-use crate::modulus::CENTRE;
+use crate::isa::Isa;
+use crate::modulus::{CENTRE, power_modulo};
 use crate::params::Parameters;
+use crate::pointwise;
 
 /// Coefficients are taken in two words; this is what one of the upper word stands for, in bits.
 const LOWER_BITS: u32 = 40;
-/// log2 of the largest coefficient that two words hold.
+/// log2 of the largest coefficient that two words hold. Larger ones are multiples of a power of two: doubles have fewer digits.
 const MAX_COEFFICIENT_BITS: f64 = 88.0;
 
 /// A vector of slot values, encoded for the primes of a level.
@@ -28,6 +30,7 @@ pub struct PlaintextEncoder {
     parameters: Parameters,
     order: RotationOrder,
     encoder: Encoder,
+    isa: Isa,
 }
 
 impl Plaintext {
@@ -54,13 +57,14 @@ impl PlaintextEncoder {
             parameters: parameters.clone(),
             order: RotationOrder::new(parameters),
             encoder: Encoder::new(parameters.ring(), parameters.ring_degree()),
+            isa: Isa::detect(),
         }
     }
 
     /// Encodes slot values, in the order of rotations, for ciphertexts of a level or below; missing values are zero.
     ///
     /// # Errors
-    /// If there are more values than slots, if one is not finite or does not fit the modulus (or 88 bits) at that scale, if the scale is
+    /// If there are more values than slots, if one is not finite or does not fit the modulus at that scale, if the scale is
     /// below 1, or if there is no such level.
     pub fn encode(&mut self, values: &[f64], scale: f64, level: usize) -> Result<Plaintext> {
         let operation = "encode";
@@ -83,7 +87,8 @@ impl PlaintextEncoder {
             return Err(Error::Scale { operation, scale });
         }
         // a coefficient is at most the largest slot value; one bit of the modulus is the sign
-        let available = (parameters.log_q_at(level) - 1.0).min(MAX_COEFFICIENT_BITS);
+        let available = parameters.log_q_at(level) - 1.0;
+        let mut largest = 0.0_f64;
         for (index, &value) in values.iter().enumerate() {
             if !value.is_finite() {
                 return Err(Error::NotFinite {
@@ -101,11 +106,16 @@ impl PlaintextEncoder {
                     available,
                 });
             }
+            largest = largest.max(bits);
         }
+        // what is left out of the words, a power of two
+        let excess = (largest - MAX_COEFFICIENT_BITS).ceil().max(0.0);
+        let scale_of_words = scale * (-excess).exp2();
         let degree = parameters.ring_degree();
         let mut coefficients = vec![0.0; degree];
         let slots = self.order.arrange(values);
-        self.encoder.encode(&slots, scale, &mut coefficients);
+        self.encoder
+            .encode(&slots, scale_of_words, &mut coefficients);
         let (mut lower, mut upper) = (vec![0; degree], vec![0; degree]);
         for ((coefficient, lower), upper) in coefficients.iter().zip(&mut lower).zip(&mut upper) {
             let integer = coefficient.round() as i128;
@@ -119,6 +129,11 @@ impl PlaintextEncoder {
             let factor = (1 << LOWER_BITS) % transform.modulus().value();
             let mut values = Aligned::zeros(degree, 4 + limb);
             transform.forward(&lower, &[(factor, &upper)], &mut values);
+            if excess > 0.0 {
+                let p = transform.modulus();
+                let left_out = power_modulo(2, excess as u64, p.value());
+                pointwise::scale_assign(self.isa, p, &mut values, left_out);
+            }
             values
         };
         Ok(Plaintext {

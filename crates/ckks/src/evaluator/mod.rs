@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 pub use feature_view::FeatureView;
 pub use fused::{FusedInput, FusedStep};
+pub use plaintext::Products;
 pub use rotate::Addend;
 
 use self::key_switch::Division;

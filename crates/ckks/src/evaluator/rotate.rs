@@ -6,13 +6,11 @@
 use super::Evaluator;
 use super::arithmetic::check_features;
 use super::key_switch::{Division, Input, KeySwitch};
-use super::plaintext::Products;
+use super::plaintext::{Products, Shape};
 use super::product::check_components;
 use crate::error::{Error, Result};
 use crate::keys::GaloisKey;
 use crate::memory::Polynomial;
-use crate::ops::scales_agree;
-use crate::plaintext::Plaintext;
 use crate::pointwise;
 use crate::residues::{BLOCK, Residues};
 use crate::set::CiphertextSet;
@@ -25,7 +23,7 @@ pub enum Addend<'a> {
     /// The ciphertexts before their rotation.
     Itself,
     /// As [`Evaluator::multiply_plaintexts`].
-    Products(&'a CiphertextSet, &'a [&'a Plaintext]),
+    Products(&'a [Products<'a>]),
 }
 
 impl Evaluator {
@@ -42,24 +40,9 @@ impl Evaluator {
         addend: Addend<'_>,
     ) -> Result<CiphertextSet> {
         let operation = "rotate and add";
-        if let Addend::Products(set, plaintexts) = addend {
-            let scale = self.check_plaintexts(operation, set, plaintexts)?;
-            check_features(operation, v.features(), set.features() / plaintexts.len())?;
-            check_components(operation, set, 2)?;
-            if set.level() != v.level() {
-                return Err(Error::Level {
-                    operation,
-                    wanted: v.level(),
-                    level: set.level(),
-                });
-            }
-            if !scales_agree(v.scale, scale) {
-                return Err(Error::ScaleMismatch {
-                    operation,
-                    left: v.scale,
-                    right: scale,
-                });
-            }
+        if let Addend::Products(products) = addend {
+            let shape = self.check_products(operation, products)?;
+            Shape::of(v).check(operation, &shape)?;
         }
         self.switch_rotations(operation, v, &[places], addend)
     }
@@ -154,14 +137,10 @@ impl Input for Rotation<'_> {
                     pointwise::add_assign(*isa, p, sum, &block.0);
                 }
             }
-            Addend::Products(set, plaintexts) => {
-                let first = output * plaintexts.len();
-                let products = Products {
-                    set,
-                    plaintexts,
-                    first,
-                };
-                products.add(self.evaluator, limb, component, result);
+            Addend::Products(products) => {
+                for product in products {
+                    product.add(self.evaluator, limb, component, output, result);
+                }
             }
         }
     }

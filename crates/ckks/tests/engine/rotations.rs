@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use ckks::{
     Addend, CiphertextSet, Error, Evaluator, GaloisKeys, HomomorphicOps, Parameters, Plaintext,
-    PlaintextEncoder, Ring, RotationOrder, SecretKey,
+    PlaintextEncoder, Products, Ring, RotationOrder, SecretKey,
 };
 use proptest::prelude::*;
 
@@ -119,8 +119,9 @@ proptest! {
 
         // acc = rotate(acc) + x p, and a sum over both rotations
         let encoded = weights.each_ref().map(|row| packed.plaintext(row, WEIGHT_SCALE, level));
-        let products = packed.evaluator.multiply_plaintexts(&set, &[&encoded[0]]).unwrap();
-        let addend = Addend::Products(&set, &[&encoded[1]]);
+        let products = packed.evaluator.multiply_plaintexts(&[Products(&set, &[&encoded[0]])]).unwrap();
+        let terms = [Products(&set, &[&encoded[1]])];
+        let addend = Addend::Products(&terms);
         let horner = packed.evaluator.rotate_add(&products, places, addend).unwrap();
         let value = 4.0 * SCALE;
         let product = model.multiply_plaintext(value, fresh, 4.0 * WEIGHT_SCALE);
@@ -136,7 +137,7 @@ proptest! {
         let sigma = model.add(model.add(product, product), switch);
         check(&packed.decrypt(&horner), &wanted, sigma, horner.scale(), worst);
 
-        let sum = packed.evaluator.multiply_plaintexts(&each, &encoded.each_ref()).unwrap();
+        let sum = packed.evaluator.multiply_plaintexts(&[Products(&each, &encoded.each_ref())]).unwrap();
         let wanted: Vec<Vec<f64>> = rows
             .iter()
             .map(|row| {
@@ -265,7 +266,7 @@ fn noise_of_a_product_with_a_plaintext() {
                 let plaintext = packed.plaintext(&weights, weight_scale, 1);
                 let product = packed
                     .evaluator
-                    .multiply_plaintexts(&ciphertexts, &[&plaintext])
+                    .multiply_plaintexts(&[Products(&ciphertexts, &[&plaintext])])
                     .unwrap();
                 for row in packed.decrypt(&product) {
                     let off = row.iter().zip(&weights).enumerate();
@@ -336,6 +337,36 @@ fn keys_travel_whole_and_are_cut_to_their_levels() {
     }
 }
 
+/// Biases meet products whose scales are past what two words hold.
+#[test]
+fn plaintexts_of_any_size_that_the_modulus_holds() {
+    for ring in RINGS {
+        let set = parameters(ring, 8, &[50, 50, 50], &[50]);
+        let packed = Packed::new(set.clone(), &BTreeMap::new());
+        let values: Vec<f64> = (0..set.slots())
+            .map(|slot| slot as f64 / 9.0 - 3.0)
+            .collect();
+        for bits in [30, 60, 84, 110, 140] {
+            let scale = f64::from(bits).exp2();
+            // zero at the scale of the plaintext
+            let fresh = packed.encrypt(&[vec![1.0; set.slots()]], 2);
+            let zero = packed.plaintext(&[], scale / SCALE, 2);
+            let zero = packed
+                .evaluator
+                .multiply_plaintexts(&[Products(&fresh, &[&zero])]);
+            let plaintext = packed.plaintext(&values, scale, 2);
+            let sum = packed
+                .evaluator
+                .add_plaintext(zero.unwrap(), &plaintext)
+                .unwrap();
+            let found = &packed.decrypt(&sum)[0];
+            let wanted = values.iter().zip(found);
+            let off = wanted.fold(0.0, |most: f64, (a, b)| most.max((a - b).abs()));
+            assert!(off < 1e-6, "{ring}, 2^{bits}: {off}");
+        }
+    }
+}
+
 #[test]
 fn refusals() {
     let packed = &ENGINES[1];
@@ -355,24 +386,22 @@ fn refusals() {
         "a rotation by 2 places at level 1 needs a Galois key that the evaluator does not have"
     );
     assert!(packed.evaluator.rotate_each(&ciphertext, &[]).is_err());
-    assert!(
-        packed
-            .evaluator
-            .multiply_plaintexts(&ciphertext, &[])
-            .is_err()
-    );
+    assert!(packed.evaluator.multiply_plaintexts(&[]).is_err());
     let low = packed.plaintext(&[1.0], 64.0, 0);
-    let refused = packed.evaluator.multiply_plaintexts(&ciphertext, &[&low]);
+    let refused = packed
+        .evaluator
+        .multiply_plaintexts(&[Products(&ciphertext, &[&low])]);
     assert!(matches!(refused, Err(Error::Level { .. })));
     let one = packed.plaintext(&[1.0], 64.0, 1);
     let other = packed.plaintext(&[1.0], 128.0, 1);
     let refused = packed
         .evaluator
-        .multiply_plaintexts(&ciphertext, &[&one, &other]);
+        .multiply_plaintexts(&[Products(&ciphertext, &[&one, &other])]);
     assert!(matches!(refused, Err(Error::Features { .. })));
     let refused = packed.evaluator.add_plaintext(ciphertext.clone(), &one);
     assert!(matches!(refused, Err(Error::ScaleMismatch { .. })));
-    let addend = Addend::Products(&ciphertext, &[&one]);
+    let terms = [Products(&ciphertext, &[&one])];
+    let addend = Addend::Products(&terms);
     let refused = packed.evaluator.rotate_add(&ciphertext, 1, addend);
     assert!(matches!(refused, Err(Error::ScaleMismatch { .. })));
     let mut encoder = PlaintextEncoder::new(set);
