@@ -156,6 +156,12 @@ pub enum CircuitError {
         /// What was tried, and why it will not do.
         reasons: Vec<String>,
     },
+    /// One ciphertext does not hold the circuit.
+    #[error("one image has no packed ciphertext here: {why}\nhint: the batched plan takes it")]
+    Unpackable {
+        /// What is in the way.
+        why: String,
+    },
     /// Two sets of values of different sizes.
     #[error("{op}: {found} features, but {wanted} are needed")]
     Features {

@@ -7,6 +7,6 @@ mod choosing;
 mod ciphertexts;
 mod files;
 mod folding;
-mod planning;
+pub mod planning;
 mod simulation;
 mod streaming;
