@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use ckks::{EvaluationKey, Parameters, ParametersLiteral, Ring, SecretKey};
+use ckks::{EvaluationKey, GaloisKeys, Parameters, ParametersLiteral, Ring, SecretKey};
 use cryptodl::backends::ckks::Network;
 use cryptodl::backends::{CompiledNetwork, EncryptedError, Engine, backend};
 use cryptodl::circuit::{self, Circuit, CostTable, Plan};
@@ -30,7 +30,7 @@ pub(super) fn targets() -> io::Result<Vec<Target>> {
         ("ckks-reply", 10),
     ];
     let mut targets = of_backend(BackendName::Ckks, &Network { circuit, plan }, five)?;
-    targets.push(evaluation_key()?);
+    targets.extend(evaluator_keys()?);
     #[cfg(feature = "tfhe")]
     {
         let five = [
@@ -193,8 +193,8 @@ fn package(
     Ok(Target::new(name, share, vec![content], run))
 }
 
-/// An evaluation key of the engine itself, small.
-fn evaluation_key() -> io::Result<Target> {
+/// The engine's own keys of an evaluator, small.
+fn evaluator_keys() -> io::Result<[Target; 2]> {
     let parameters = Parameters::new(ParametersLiteral {
         ring: Ring::Standard,
         log_n: 11,
@@ -206,8 +206,17 @@ fn evaluation_key() -> io::Result<Target> {
     let key = EvaluationKey::generate(&secret).map_err(io::Error::other)?;
     let mut bytes = Vec::new();
     key.write(&mut bytes).map_err(io::Error::other)?;
+    let galois = GaloisKeys::generate(&secret, &[(1, 0), (5, 0)].into());
+    let mut galois_bytes = Vec::new();
+    let galois = galois.map_err(io::Error::other)?;
+    galois.write(&mut galois_bytes).map_err(io::Error::other)?;
+    let same = parameters.clone();
     let run = move |input: &[u8]| EvaluationKey::read(&parameters, &mut &input[..]).is_ok();
-    Ok(Target::new("ckks-evaluation-key", 20, vec![bytes], run).repaired(close))
+    let run_galois = move |input: &[u8]| GaloisKeys::read(&same, &mut &input[..]).is_ok();
+    Ok([
+        Target::new("ckks-evaluation-key", 20, vec![bytes], run).repaired(close),
+        Target::new("ckks-galois-keys", 20, vec![galois_bytes], run_galois).repaired(close),
+    ])
 }
 
 /// A content in its envelope, with the right digest wherever it is JSON at all.
