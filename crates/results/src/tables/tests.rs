@@ -238,7 +238,7 @@ fn parquet_with_other_columns_is_refused() {
     ));
     write(vec![
         index.clone(),
-        column("label", vec![Some(0), Some(256)]),
+        column("label", vec![Some(0), Some(65_536)]),
     ]);
     assert!(matches!(
         read_predictions(&path),
