@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clear::Trace;
 use super::design::Design;
+use super::execute::PackedExecutor;
 use super::layout::{lay_out, unfit};
 use super::noise::{Gains, Outcome, Scales, variances};
 use super::program::{Program, SlotOp};
@@ -121,7 +122,12 @@ pub fn plan_packed(
         };
         match search.run(wanted) {
             Some(found) if found.precision_bits >= wanted => {
-                return describe(circuit, &program, &trace, found, encryption, costs);
+                let plan = describe(circuit, &program, &trace, found, encryption, costs)?;
+                // The search bounds ciphertexts; whether every plaintext fits beside them shows when it is encoded.
+                match PackedExecutor::new(circuit, &plan.design) {
+                    Ok(_) => return Ok(plan),
+                    Err(error) => reason = error,
+                }
             }
             Some(found) => {
                 reason = unfit(format!(

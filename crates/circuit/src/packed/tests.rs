@@ -20,8 +20,10 @@ use cryptodl_model::TrainedNetwork;
 use cryptodl_spec::EncryptionSpec;
 
 /// Networks that are encrypted by the suite; `CRYPTODL_PACKED` asks for more.
-const NETWORKS: u64 = 7;
+const NETWORKS: u64 = 12;
 const IMAGES: usize = 24;
+/// Keys that a network's noise is averaged over: the part of it that a key decides is the same for all images.
+const KEYS: usize = 2;
 
 /// A random network of a first layer of either kind, and one to three dense ones.
 fn network(seed: u64) -> TrainedNetwork {
@@ -164,14 +166,16 @@ fn encrypted(circuit: &Circuit, design: &Design, images: &Images) -> Vec<Vec<f64
         .collect()
 }
 
-/// Errors of encrypted logits in units of the predicted deviation, and the largest in units of the bound.
+/// Errors of logits, encrypted under several keys, in units of the predicted deviation, and the largest in units of the bound.
 fn measure(circuit: &Circuit, plan: &PackedPlan, images: &Images) -> (f64, f64) {
-    let found = encrypted(circuit, &plan.design, images);
     let wanted = exact(circuit, images);
-    let largest = differences(&found, &wanted).fold(0.0, |most: f64, off| most.max(off.abs()));
-    let deviation = rms(differences(&found, &wanted));
+    let found: Vec<_> = (0..KEYS)
+        .map(|_| encrypted(circuit, &plan.design, images))
+        .collect();
+    let off = || found.iter().flat_map(|found| differences(found, &wanted));
+    let largest = off().fold(0.0, |most: f64, off| most.max(off.abs()));
     (
-        deviation * plan.precision_bits.exp2(),
+        rms(off()) * plan.precision_bits.exp2(),
         largest / plan.error_bound,
     )
 }
@@ -192,10 +196,10 @@ fn random_networks_on_ciphertexts() {
         };
         let (ratio, share) = measure(&circuit, &plan, &images);
         assert!(share < 1.0, "network {seed}: an error of {share} bounds");
-        // The rounding of a division meets |s|^2 in a logit's slot, which is the same for all images under a key: a few logits are off by
-        // as much as the worst slot of a key is.
+        // The rounding of a network's plaintexts is the same under every key and for all images, so where it prevails one network is one draw
+        // of few numbers, which may be several deviations off; how large it is on average is judged below, over all networks.
         assert!(
-            (0.01..5.0).contains(&ratio),
+            (0.01..4.0).contains(&ratio),
             "network {seed}: {ratio} of the predicted deviation\n{plan:#?}"
         );
         ratios.push(ratio);
@@ -207,7 +211,7 @@ fn random_networks_on_ciphertexts() {
         ratios.len()
     );
     // Periodic plaintexts have fewer coefficients to round than are counted.
-    assert!((0.2..2.5).contains(&mean), "{mean}");
+    assert!((0.2..1.5).contains(&mean), "{mean}");
 }
 
 /// Noise as the sum over its sources is noise as one run of the program has it, and larger scales leave less of it.
